@@ -1,0 +1,8 @@
+#include <pybind11/pybind11.h>
+
+#include "bindings.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled kernels of cemvis; use them through cemvis.kernels.";
+  bind_devices(m);
+}

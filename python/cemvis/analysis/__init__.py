@@ -1,0 +1,1 @@
+"""The science, on arrays and tables."""

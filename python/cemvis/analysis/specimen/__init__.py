@@ -1,0 +1,1 @@
+"""Virtual specimens with known truth."""

@@ -1,0 +1,1 @@
+"""Pixels and where they are: micrographs, pixel size, grey scale."""

@@ -1,0 +1,1 @@
+"""NumPy faces of the compiled core; the only importers of `cemvis._core`."""

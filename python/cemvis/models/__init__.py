@@ -1,0 +1,1 @@
+"""Models that predict a property from a window of an image."""
