@@ -3,3 +3,4 @@
 #include <pybind11/pybind11.h>
 
 void bind_devices(pybind11::module_& m);
+void bind_specimen(pybind11::module_& m);
