@@ -63,7 +63,9 @@ py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<doub
 void bind_specimen(py::module_& m) {
   py::class_<cemvis::GrainClass>(m, "GrainClass").def(py::init<double, double, double>());
   py::class_<PasteParameters> paste(m, "PasteParameters");
-  paste.def(py::init<>()).def_readwrite("seed", &PasteParameters::seed).def_readwrite("grains", &PasteParameters::grains);
+  paste.def(py::init<>())
+      .def_readwrite("seed", &PasteParameters::seed)
+      .def_readwrite("grains", &PasteParameters::grains);
 #define CEMVIS_FIELD(name) paste.def_readwrite(#name, &PasteParameters::name)
   CEMVIS_FIELD(outline_coarse_um);
   CEMVIS_FIELD(outline_fine_um);

@@ -66,9 +66,8 @@ void contact_volumes(const PasteParameters& paste, const std::vector<Contact>& c
   for (const Offset& o : offsets) {
     far = std::max({far, std::abs(o.x), std::abs(o.y), o.z});
   }
-  parallel_for(static_cast<std::int64_t>(contacts.size()), threads, [&](std::int64_t n) {
-    volumes[n] = felt(paste, contacts[static_cast<std::size_t>(n)], offsets, far);
-  });
+  parallel_for(static_cast<std::int64_t>(contacts.size()), threads,
+               [&](std::int64_t n) { volumes[n] = felt(paste, contacts[static_cast<std::size_t>(n)], offsets, far); });
 }
 
 }  // namespace cemvis

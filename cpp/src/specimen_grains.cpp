@@ -66,7 +66,8 @@ bool crowded_out(const PasteParameters& paste, const Seedling& grain, std::size_
     const double far = touching * (grain.radius + paste.grains[k].radius_max_um);
     visit_class(paste, k, {grain.x - far, grain.y - far, grain.z - far}, {grain.x + far, grain.y + far, grain.z + far},
                 [&](const Seedling& other) {
-                  const bool larger = other.radius > grain.radius || (other.radius == grain.radius && other.id > grain.id);
+                  const bool larger =
+                      other.radius > grain.radius || (other.radius == grain.radius && other.id > grain.id);
                   const double dx = other.x - grain.x;
                   const double dy = other.y - grain.y;
                   const double dz = other.z - grain.z;
@@ -148,7 +149,8 @@ GrainField::Nearest GrainField::nearest(double x, double y, double z) const {
   for (const std::uint32_t g : columns_[static_cast<std::size_t>(j * columns_x_ + i)]) {
     const float distance = grains_[g].distance(x, y, z, static_cast<float>(reach_um));
     // Ties go to the larger id, not to the first in the list: the list's order depends on the tile.
-    if (distance < best.distance || (distance == best.distance && best.grain != nullptr && grains_[g].id > best.grain->id)) {
+    if (distance < best.distance ||
+        (distance == best.distance && best.grain != nullptr && grains_[g].id > best.grain->id)) {
       best = {distance, &grains_[g]};
     }
   }

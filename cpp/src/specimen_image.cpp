@@ -131,9 +131,8 @@ class Renderer {
       const float* fine = sharp.line(j);
       for (std::int64_t i = 0; i < cols; ++i) {
         const float eta = static_cast<float>(image_.surface_weight) * fine[i] + between(deep, row + j, col + i);
-        const float variance =
-            std::max(0.0F, static_cast<float>(image_.shot_noise) * eta +
-                               static_cast<float>(image_.read_noise * image_.read_noise));
+        const float variance = std::max(0.0F, static_cast<float>(image_.shot_noise) * eta +
+                                                  static_cast<float>(image_.read_noise * image_.read_noise));
         const float level = static_cast<float>(image_.offset) + static_cast<float>(image_.gain) * eta +
                             std::sqrt(variance) * pixel_noise(seed, row + j, col + i);
         grey[j * stride + i] = static_cast<std::uint8_t>(std::clamp(level + 0.5F, 0.0F, 255.0F));

@@ -84,6 +84,10 @@ void check_paste(const PasteParameters& paste) {
                              paste.crack_share, paste.interstitial_share, paste.belite_reaction_ratio}) {
     require(share >= 0 && share <= 1, "shares must lie in 0 to 1");
   }
+  for (const double level : {paste.outline_coarse_um, paste.outline_fine_um, paste.rim_um, paste.hollow_gap_um,
+                             paste.ch_threshold, paste.pore_threshold, paste.pore_patchiness, paste.crack_width_um}) {
+    require(std::isfinite(level), "all parameters must be finite");
+  }
   require(paste.reaction_depth_um >= 0 && paste.reaction_spread >= 0 && paste.reaction_spread <= 1,
           "the reaction depth must not be negative, nor its spread beyond 1");
 }
@@ -91,7 +95,8 @@ void check_paste(const PasteParameters& paste) {
 Paste::Paste(const PasteParameters& paste, double x0, double y0, double x1, double y1, double depth_um)
     : paste_(paste),
       grains_(paste, x0, y0, x1, y1, depth_um),
-      seed_(noise::mix(static_cast<std::uint32_t>(paste.seed) + 0x51ed270bU * static_cast<std::uint32_t>(paste.seed >> 32))) {}
+      seed_(noise::mix(static_cast<std::uint32_t>(paste.seed) +
+                       0x51ed270bU * static_cast<std::uint32_t>(paste.seed >> 32))) {}
 
 Material Paste::at(double x, double y, double z) const {
   const auto [outline, grain] = grains_.nearest(x, y, z);
@@ -127,7 +132,8 @@ Material Paste::clinker(double x, double y, double z, float depth, const Grain& 
   const double spread = 1 + paste_.reaction_spread * (2 * noise::uniform(grain.id, 5) - 1);
   const double reacted = paste_.reaction_depth_um * spread * (belite ? paste_.belite_reaction_ratio : 1.0);
   if (depth < reacted) {
-    const bool hollow = noise::uniform(grain.id, 6) < paste_.hollow_share && grain.radius < 3 * paste_.reaction_depth_um;
+    const bool hollow =
+        noise::uniform(grain.id, 6) < paste_.hollow_share && grain.radius < 3 * paste_.reaction_depth_um;
     if (hollow && depth > reacted - paste_.hollow_gap_um * 2 * noise::uniform(grain.id, 7)) {
       return {Phase::pore, 0, 0};
     }
@@ -154,8 +160,8 @@ Material Paste::matrix(double x, double y, double z, float distance) const {
   }
   // Capillary pores are what hydrates have not filled: none against a rim, most where the grains are far.
   const float open = noise::fractal(seed_ + pores, x, y, z, paste_.pore_wavelength_um, 3, 0.55F);
-  const float patch = noise::gradient(seed_ + patches, x / patch_wavelength_um, y / patch_wavelength_um,
-                                      z / patch_wavelength_um);
+  const float patch =
+      noise::gradient(seed_ + patches, x / patch_wavelength_um, y / patch_wavelength_um, z / patch_wavelength_um);
   const float near = std::max(0.0F, 1.0F - distance / 1.5F);
   if (open > static_cast<float>(paste_.pore_threshold + paste_.pore_patchiness * patch) + 0.5F * near) {
     return {Phase::pore, 0, 0};
@@ -204,7 +210,8 @@ bool Paste::in_crack(double x, double y, double z) const {
   if (std::abs(level) > 4.0F * static_cast<float>(paste_.crack_width_um * scale) + 0.002F) {
     return false;
   }
-  if (noise::gradient(seed_ + crack_mask, x * scale, y * scale, z * scale) < 0.55F - static_cast<float>(paste_.crack_share)) {
+  if (noise::gradient(seed_ + crack_mask, x * scale, y * scale, z * scale) <
+      0.55F - static_cast<float>(paste_.crack_share)) {
     return false;
   }
   constexpr double step = 0.5;
@@ -218,8 +225,8 @@ bool Paste::in_crack(double x, double y, double z) const {
 }
 
 Material Paste::csh(Phase phase, double x, double y, double z) const {
-  const float patch = noise::gradient(seed_ + patches, x / patch_wavelength_um, y / patch_wavelength_um,
-                                      z / patch_wavelength_um);
+  const float patch =
+      noise::gradient(seed_ + patches, x / patch_wavelength_um, y / patch_wavelength_um, z / patch_wavelength_um);
   const float fine = noise::fractal(seed_ + texture, x, y, z, paste_.texture_um, 6, 0.8F);
   return {phase, (fine - patch) / texture_sd, 0};
 }

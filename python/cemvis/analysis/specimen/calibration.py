@@ -85,9 +85,7 @@ def fit_mixture(modulus_gpa: Floats, start: Mixture, *, bin_gpa: float = 0.5, ro
     return Mixture(*(tuple(float(v) for v in values[order]) for values in (weight, mean, sd)))
 
 
-def agreement(
-    modulus_gpa: Floats, mean_grey: Floats, *, reference: Mixture = TABLE_1_A3, seed: int = 0
-) -> Agreement:
+def agreement(modulus_gpa: Floats, mean_grey: Floats, *, reference: Mixture = TABLE_1_A3, seed: int = 0) -> Agreement:
     """Compare virtual indents with a reference mixture.
 
     Parameters

@@ -41,8 +41,9 @@ CEMENT_DENSITY_G_CM3 = 3.15
 # --- Constants tuned: shape and size to the eye and to the phase fractions, the rest to Table 1 ----------------------
 
 # Share of the backscatter signal lost to pores that the image does not resolve, and CH's intergrowth with C-S-H.
-LD_CSH_DIMMING, HD_CSH_DIMMING, CH_INTERGROWTH = 0.146, 0.045, 0.30
-PORE_ETA = 0.055
+LD_CSH_DIMMING, HD_CSH_DIMMING, CH_INTERGROWTH = 0.243, 0.075, 0.30
+# Of a capillary pore: above resin's, since walls and floor of a pore this small shine through.
+PORE_ETA = 0.088
 ETA_PER_PACKING = (0.0, 0.006, 0.0025, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 _GEOMETRY = Paste(
