@@ -10,9 +10,7 @@ from cemvis import __version__
 from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "specimen": ("specimen", "Make a virtual cement paste with known truth."),
-}
+COMMANDS: dict[str, tuple[str, str]] = {}
 
 
 class _LazyGroup(click.Group):
