@@ -17,12 +17,6 @@ HELP_WITHIN_S = 1.0
 PLAUSIBLE_MEDIAN_GPA = {"modulus": (10, 80), "hardness": (0.2, 8)}
 
 
-def only(pattern: str) -> Path:
-    """Return the one file that fits; a result has no business being there twice, or not at all."""
-    (found,) = Path.cwd().rglob(pattern)
-    return found
-
-
 def check_command() -> None:
     """Both ways to call the command answer, and the help does so at once."""
     cemvis = Path(sys.executable).with_name("cemvis")
@@ -49,20 +43,22 @@ def check_core() -> None:
 
 
 def check_map() -> None:
-    """The maps, the tables, the summary and the figures are there and say something plausible."""
-    summary = json.loads(only("summary.json").read_text(encoding="utf-8"))
-    assert version("cemvis") in json.dumps(summary)
-    table = pd.read_csv(only("*.csv"))
-    pd.testing.assert_index_equal(pd.read_parquet(only("*.parquet")).columns, table.columns)
+    """The files that the summary names are there, no others, and the maps and tables say something plausible."""
+    (summary_path,) = Path.cwd().rglob("summary.json")
+    folder = summary_path.parent
+    summary = json.loads(summary_path.read_text(encoding="utf-8"))
+    assert summary["cemvis"] == version("cemvis")
+    assert {*summary["files"], "summary.json"} == {path.name for path in folder.iterdir()}
+
+    table = pd.read_csv(folder / "cells.csv")
+    assert list(pd.read_parquet(folder / "cells.parquet").columns) == list(table.columns)
     for name, (low, high) in PLAUSIBLE_MEDIAN_GPA.items():
-        values = tifffile.imread(only(f"{name}*map.ome.tif"))
+        values = tifffile.imread(folder / f"{name}.ome.tif")
         assert values.dtype == np.float32
         assert values.size == len(table), f"{values.size} cells in the {name} map, {len(table)} in the table"
-        assert low < np.nanmedian(values) < high, f"median {name} {np.nanmedian(values)} GPa"
-    figures = list(Path.cwd().rglob("*.png"))
-    assert len(figures) > len(PLAUSIBLE_MEDIAN_GPA)
-    assert all(figure.stat().st_size > 0 for figure in figures)
-    print(f"sample mapped: {values.shape[0]} x {values.shape[1]} cells, {len(figures)} figures")
+        assert low < np.nanmedian(values) < high, f"the median {name} is {np.nanmedian(values)} GPa"
+        assert (folder / f"{name}.png").stat().st_size > 0
+    print(f"sample mapped: {values.shape[0]} x {values.shape[1]} cells, {len(summary['files'])} files")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cemvis.errors import InputError
+from cemvis.models.intervals import spread_per_level
 from cemvis.models.linear import LinearRegressor
 from cemvis.models.networks import NETWORKS, LinearNetwork, TableNetwork, integer_grey, nearest_level
 from cemvis.models.prediction import Flag
@@ -57,6 +58,20 @@ def test_the_training_quantiles_hold_their_share_of_the_training_pairs(kind, pai
     assert (found.value <= found.upper).all()
 
 
+def test_bounds_of_a_table_come_from_pairs_left_out_of_it() -> None:
+    rng = np.random.default_rng(3)
+    grey, truth = np.round(rng.normal(100, 6, 60)), rng.normal(30, 5, 60)
+    residuals = []
+    for pair in range(60):
+        others = np.arange(60) != pair
+        table = TableRegressor().fit(grey[others, None], truth[others])
+        residuals.append(truth[pair] - table.predict(grey[[pair], None])[0])
+    below, above = spread_per_level(grey, np.array(residuals), np.unique(grey), level=0.8)
+    network = TableNetwork.fit(grey, truth, level=0.8)
+    np.testing.assert_allclose(network.values - network.lower, below)
+    np.testing.assert_allclose(network.upper - network.values, above)
+
+
 def test_flags_of_the_table() -> None:
     table = TableNetwork(*np.array([[10.0, 12.0, 15.0], [1.0, 2.0, 3.0], [0.5, 1.5, 2.5], [1.5, 2.5, 3.5]]))
     found = table.predict(np.array([9.4, 9.5, 10.0, 11.0, 13.0, 14.0, 15.49, 15.5]))
@@ -68,7 +83,7 @@ def test_flags_of_the_table() -> None:
 
 
 def test_flags_of_the_line() -> None:
-    line = LinearNetwork(slope=2.0, intercept=1.0, below=3.0, above=4.0, grey_low=10.0, grey_high=20.0)
+    line = LinearNetwork(slope=2.0, intercept=1.0, below=3.0, above=4.0, grey_range=(10.0, 20.0))
     found = line.predict(np.array([9.9, 10.0, 20.0, 30.0]))
     assert found.flags.tolist() == [Flag.CLIPPED_LOW, 0, 0, Flag.CLIPPED_HIGH]
     assert found.value.tolist() == [21.0, 21.0, 41.0, 41.0]

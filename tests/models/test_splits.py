@@ -18,8 +18,9 @@ def test_the_random_split_is_80_to_20_and_repeatable() -> None:
 @pytest.mark.parametrize(
     ("n_batches", "level", "shares"),
     [
-        (100, 0.9, (60, 20, 20)),  # the paper's 40,000 indents
+        (100, 0.9, (50, 30, 20)),  # the paper's 40,000 indents
         (30, 0.9, (15, 9, 6)),
+        (20, 0.9, (7, 9, 4)),
         (16, 0.9, (4, 9, 3)),
         (15, 0.9, (12, 0, 3)),  # calibrating would leave under a quarter to train on
         (35, 0.95, (9, 19, 7)),

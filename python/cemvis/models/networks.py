@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from cemvis.errors import InputError
 from cemvis.models.intervals import spread, spread_per_level
 from cemvis.models.prediction import Flag, Prediction
+
+if TYPE_CHECKING:
+    from cemvis.models.table import TableRegressor
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +56,10 @@ class Network(Protocol):
     def tensors(self) -> dict[str, Floats]:
         """Return the arrays that describe the model."""
 
+    @property
+    def grey_range(self) -> tuple[float, float]:
+        """Lowest and highest grey level in training, whole ones for a table."""
+
     def predict(self, mean_grey: Floats) -> Prediction:
         """Return the values of windows, with the bounds from the training quantiles, not calibrated."""
 
@@ -82,9 +89,9 @@ class TableNetwork:
         from cemvis.models.table import TableRegressor
 
         table = TableRegressor().fit(mean_grey[:, np.newaxis], truth)
-        below, above = spread_per_level(
-            integer_grey(mean_grey), truth - table.predict(mean_grey[:, np.newaxis]), table.levels_, level=level
-        )
+        grey = integer_grey(mean_grey)
+        residuals = _left_out_residuals(grey, truth, table)
+        below, above = spread_per_level(grey, residuals, table.levels_, level=level)
         return cls(table.levels_, table.values_, table.values_ - below, table.values_ + above)
 
     @classmethod
@@ -107,6 +114,11 @@ class TableNetwork:
         """Return the table's arrays by name."""
         return {"levels": self.levels, "values": self.values, "lower": self.lower, "upper": self.upper}
 
+    @property
+    def grey_range(self) -> tuple[float, float]:
+        """Lowest and highest whole grey level in training."""
+        return float(self.levels[0]), float(self.levels[-1])
+
     def predict(self, mean_grey: Floats) -> Prediction:
         """Look up windows by their whole mean grey level.
 
@@ -115,7 +127,7 @@ class TableNetwork:
         """
         wanted = integer_grey(mean_grey)
         index = nearest_level(self.levels, wanted)
-        flags = _range_flags(wanted, self.levels[0], self.levels[-1])
+        flags = _range_flags(wanted, *self.grey_range)
         unseen = (self.levels[index] != wanted) & (flags == 0)
         flags[unseen] |= np.uint8(Flag.UNSEEN_LEVEL)
         return _bounded(self.values[index], self.lower[index], self.upper[index], flags)
@@ -131,16 +143,15 @@ class LinearNetwork:
         ``value = slope * mean_grey + intercept``.
     below, above : float
         Distance of the bounds from the line, from the quantiles of the training residuals.
-    grey_low, grey_high : float
-        Range of the mean grey levels in training.
+    grey_range : (float, float)
+        Lowest and highest mean grey level in training.
     """
 
     slope: float
     intercept: float
     below: float
     above: float
-    grey_low: float
-    grey_high: float
+    grey_range: tuple[float, float]
 
     @classmethod
     def fit(cls, mean_grey: Floats, truth: Floats, *, level: float) -> LinearNetwork:
@@ -149,7 +160,7 @@ class LinearNetwork:
 
         line = LinearRegressor().fit(mean_grey[:, np.newaxis], truth)
         below, above = spread(truth - line.predict(mean_grey[:, np.newaxis]), level=level)
-        return cls(float(line.coef_[0]), line.intercept_, below, above, line.grey_low_, line.grey_high_)
+        return cls(float(line.coef_[0]), line.intercept_, below, above, (line.grey_low_, line.grey_high_))
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Floats]) -> LinearNetwork:
@@ -159,24 +170,24 @@ class LinearNetwork:
             msg = "each array of a linear model must hold two numbers"
             raise InputError(msg)
         (slope, intercept), (below, above) = tensors["line"].tolist(), tensors["bounds"].tolist()
-        grey_low, grey_high = tensors["grey_range"].tolist()
-        if grey_low > grey_high or below < 0 or above < 0:
+        low, high = tensors["grey_range"].tolist()
+        if low > high or below < 0 or above < 0:
             msg = "a linear model needs a rising grey range and bounds that enclose the line"
             raise InputError(msg)
-        return cls(slope, intercept, below, above, grey_low, grey_high)
+        return cls(slope, intercept, below, above, (low, high))
 
     def tensors(self) -> dict[str, Floats]:
         """Return the line's arrays by name."""
         return {
             "line": np.array([self.slope, self.intercept]),
             "bounds": np.array([self.below, self.above]),
-            "grey_range": np.array([self.grey_low, self.grey_high]),
+            "grey_range": np.array(self.grey_range),
         }
 
     def predict(self, mean_grey: Floats) -> Prediction:
         """Evaluate the line; beyond the training range it stays at its end and has no bound."""
-        value = self.slope * mean_grey.clip(self.grey_low, self.grey_high) + self.intercept
-        flags = _range_flags(mean_grey, self.grey_low, self.grey_high)
+        value = self.slope * mean_grey.clip(*self.grey_range) + self.intercept
+        flags = _range_flags(mean_grey, *self.grey_range)
         return _bounded(value, value - self.below, value + self.above, flags)
 
 
@@ -188,6 +199,21 @@ def _check_names(tensors: Mapping[str, Floats], wanted: tuple[str, ...]) -> None
     if set(tensors) != set(wanted):
         msg = f"has the arrays {', '.join(sorted(tensors)) or 'none'}; wanted {', '.join(wanted)}"
         raise InputError(msg)
+
+
+def _left_out_residuals(grey: Floats, truth: Floats, table: TableRegressor) -> Floats:
+    """Return measured minus predicted for each training pair, by a table that was trained without that pair.
+
+    Plain residuals would call a level with a single pair exact.
+    """
+    index = np.searchsorted(table.levels_, grey)
+    count = table.counts_[index]
+    residuals = (truth - table.values_[index]) * (count / np.maximum(count - 1, 1))
+    if len(table.levels_) > 1:
+        for pair in np.flatnonzero(count == 1):
+            levels, values = (np.delete(array, index[pair]) for array in (table.levels_, table.values_))
+            residuals[pair] = truth[pair] - values[nearest_level(levels, grey[pair])]
+    return residuals
 
 
 def _range_flags(grey: Floats, low: float, high: float) -> NDArray[np.uint8]:
