@@ -26,6 +26,7 @@ LEAST_PIXELS = 10_000
 LEAST_DISTANCE_SD = 2.0  # from the matrix to the clinker, in standard deviations of the matrix
 _BLOCK_PX = 1 << 22
 _BLOCK_EDGE = 256
+_LEAST_BLOCKS = 128
 
 
 @dataclass(frozen=True)
@@ -146,21 +147,21 @@ def find_anchors(histogram: NDArray[np.int64]) -> AnchorFit:
     counts = counts.astype(np.int64)
     used = np.flatnonzero(counts)
     if used.size < 3:
-        return AnchorFit(None, reliable=False, note=f"only {used.size} grey levels are in use: no phases to tell apart")
+        return AnchorFit(None, False, f"only {used.size} grey levels are in use: no phases to tell apart")
     modes = find_modes(counts)
+    problems = _problems(counts, used)
     clinker = _clinker_of(modes.brighter)
     if clinker is None:
-        return AnchorFit(None, reliable=False, note=_why_no_clinker(modes.main, modes.brighter))
+        return AnchorFit(None, False, "; ".join([_why_no_clinker(modes.main, modes.brighter), *problems]))
     found = f"matrix {modes.main:.1f}, clinker {clinker.grey:.1f} ({clinker.share:.1%} of the pixels)"
     if not clinker.is_peak:
         found += ", a shoulder without a peak of its own: its level is less certain"
-    problems = _problems(counts, used)
     if clinker.share > MOST_CLINKER_SHARE:
         problems.append(f"the bright mode holds {clinker.share:.0%} of the pixels, too much for clinker")
     if clinker.grey - modes.main < max(1.0, LEAST_DISTANCE_SD * modes.main_sd):
         problems.append("the bright mode is too close to the matrix")
     if clinker.grey - modes.main < 1:
-        return AnchorFit(None, reliable=False, note="; ".join(problems))
+        return AnchorFit(None, False, "; ".join(problems))
     scale = GreyScale(modes.main, clinker.grey)
     return AnchorFit(scale, not problems, "; ".join([found, *problems]), clinker.is_peak)
 
@@ -246,9 +247,8 @@ def sample_windows(micrograph: Micrograph, *, sample_px: int) -> list[tuple[int,
     rows, cols = micrograph.shape
     everything = rows * cols <= sample_px
     block_cols = cols if everything else min(cols, _multiple(_BLOCK_EDGE, micrograph.chunk_shape[1]))
-    fitting_rows = max(1, _BLOCK_PX // block_cols)
-    block_rows = fitting_rows if everything else min(_BLOCK_EDGE, fitting_rows)
-    block_rows = min(rows, _multiple(block_rows, micrograph.chunk_shape[0]))
+    block_px = _BLOCK_PX if everything else min(_BLOCK_EDGE * block_cols, sample_px // _LEAST_BLOCKS)
+    block_rows = min(rows, _multiple(max(1, block_px // block_cols), micrograph.chunk_shape[0]))
     thinning = 1.0 if everything else rows * cols / sample_px
     step_cols = min(math.ceil(cols / block_cols), max(1, round(math.sqrt(thinning))))
     step_rows = min(math.ceil(rows / block_rows), max(1, round(thinning / step_cols)))

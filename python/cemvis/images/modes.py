@@ -63,13 +63,12 @@ def find_modes(counts: NDArray[np.int64]) -> Modes:
     .. [1] C. G. Bhattacharya, "A simple method of resolution of a distribution into Gaussian components",
        Biometrics 23 (1967) 115-135. https://doi.org/10.2307/2528285
     """
-    binned, grey_of = _binned(counts)
-    smooth = smoothed(binned, _FINEST * binned.size)
-    main_sd = _narrower_sd(smooth)
-    gap = binned.size / int(np.count_nonzero(binned))
-    width = max(min(_SMOOTHING * main_sd, _COARSEST * binned.size), _FINEST * binned.size, 2 * gap)
+    binned, binning = _binned(counts)
+    main_sd = _narrower_sd(smoothed(binned, _FINEST * binned.size))
+    width = min(_SMOOTHING * main_sd, _COARSEST * binned.size)
+    width = max(width, _FINEST * binned.size, 2 * binning.spacing)
     smooth = smoothed(binned, width)
-    finer = smoothed(binned, max(width / 2, gap, 1.0))
+    finer = smoothed(binned, max(width / 2, 1.5 * binning.spacing))
     main = int(smooth.argmax())
     log = np.log(smooth + _FLOOR * smooth.max())
     brighter = []
@@ -78,10 +77,9 @@ def find_modes(counts: NDArray[np.int64]) -> Modes:
         # A parabola whose vertex is far from where it was fitted describes a tail, not a mode.
         if not first - _REACH * (first - main) <= centre <= binned.size - 1:
             continue
-        grey = grey_of(_climb(finer, round(centre)) if is_peak else centre)
+        grey = binning.grey(_climb(finer, round(centre)) if is_peak else centre)
         brighter.append(Mode(grey, 2 * float(counts[math.ceil(grey) :].sum() / counts.sum()), is_peak))
-    grey_per_bin = grey_of(1.0) - grey_of(0.0)
-    return Modes(grey_of(_climb(finer, main)), main_sd * grey_per_bin, tuple(brighter))
+    return Modes(binning.grey(_climb(finer, main)), main_sd * binning.levels_per_bin, tuple(brighter))
 
 
 def smoothed(counts: NDArray[Any], sd: float) -> NDArray[np.float64]:
@@ -93,32 +91,38 @@ def smoothed(counts: NDArray[Any], sd: float) -> NDArray[np.float64]:
     return result
 
 
-class _GreyOf:
-    """Grey level of a position in bins."""
+@dataclass(frozen=True)
+class _Binning:
+    """Bins of equal width, `levels_per_bin`, from the lower edge of `lowest` on; `spacing` of levels in use in bins."""
 
-    def __init__(self, lowest: int, levels_per_bin: int) -> None:
-        self._lowest, self._levels = lowest, levels_per_bin
+    lowest: int
+    levels_per_bin: float
+    spacing: float
 
-    def __call__(self, position: float) -> float:
-        return self._lowest + (position + 0.5) * self._levels - 0.5
+    def grey(self, position: float) -> float:
+        """Return the grey level of a position in bins."""
+        return self.lowest - 0.5 + (position + 0.5) * self.levels_per_bin
 
 
-def _binned(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _GreyOf]:
-    """Return the histogram over the range in use, in about 256 bins or one a level, without spikes at its ends."""
+def _binned(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _Binning]:
+    """Return the histogram over the range in use, in 256 bins or one a level, without spikes at its ends.
+
+    Each level's pixels are spread over the way to its neighbours in use, so that an image that was stretched to a
+    wider range has no gaps.
+    """
     used = np.flatnonzero(counts)
-    tamed = counts.astype(np.float64)
+    tamed = counts[used].astype(np.float64)
     # Clipping piles pixels up at the end levels; a spike there is not a mode.
-    for end, inward in ((used[0], 1), (used[-1], -1)):
-        tamed[end] = min(tamed[end], tamed[end + inward]) if used.size > 2 else tamed[end]
-    cumulated = np.cumsum(counts) / counts.sum()
-    lowest = int(np.searchsorted(cumulated, _TAIL))
-    highest = int(np.searchsorted(cumulated, 1 - _TAIL))
-    levels_per_bin = max(1, (highest - lowest + 1) // _BINS)
-    bins = max(1, -(-(highest - lowest + 1) // levels_per_bin))
-    padded = np.zeros(bins * levels_per_bin)
-    inside = tamed[lowest : lowest + padded.size]
-    padded[: inside.size] = inside
-    return padded.reshape(bins, levels_per_bin).sum(axis=1), _GreyOf(lowest, levels_per_bin)
+    tamed[0], tamed[-1] = min(tamed[0], tamed[1]), min(tamed[-1], tamed[-2])
+    cumulated = np.cumsum(counts[used]) / counts.sum()
+    lowest = int(used[np.searchsorted(cumulated, _TAIL)])
+    highest = int(used[np.searchsorted(cumulated, 1 - _TAIL)])
+    bins = min(_BINS, highest - lowest + 1)
+    halfway = np.concatenate([[used[0] - 0.5], (used[1:] + used[:-1]) / 2, [used[-1] + 0.5]])
+    edges = np.linspace(lowest - 0.5, highest + 0.5, bins + 1)
+    binned = np.diff(np.interp(edges, halfway, np.concatenate([[0.0], np.cumsum(tamed)])))
+    in_range = np.count_nonzero((used >= lowest) & (used <= highest))
+    return binned, _Binning(lowest, (highest - lowest + 1) / bins, max(1.0, bins / in_range))
 
 
 def _narrower_sd(smooth: NDArray[np.float64]) -> float:
