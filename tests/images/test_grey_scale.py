@@ -96,7 +96,7 @@ def test_a_clinker_blurred_to_a_shoulder_is_found_less_exactly_and_says_so(noise
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        (np.eye(1, 256, 99, dtype=np.int64)[0] * 10**6, "only 1 grey levels"),
+        (np.eye(1, 256, 99, dtype=np.int64)[0] * 10**6, "grey levels in use: 1"),
         (np.bincount(np.random.default_rng(0).normal(120, 12, 10**6).astype(int), minlength=256), "one mode only"),
         (histogram(clinker=0.01, portlandite=0.0, noise=2), r"holds 1\.\d% of the pixels; clinker needs 1\.5%"),
         (histogram(gain=1.6), r"saturated: \d+\.\d% of the pixels have the highest level in use \(255\)"),

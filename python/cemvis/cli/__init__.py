@@ -10,7 +10,9 @@ from cemvis import __version__
 from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "info": ("info", "Show what micrograph files hold."),
+}
 
 
 class _LazyGroup(click.Group):

@@ -147,7 +147,7 @@ def find_anchors(histogram: NDArray[np.int64]) -> AnchorFit:
     counts = counts.astype(np.int64)
     used = np.flatnonzero(counts)
     if used.size < 3:
-        return AnchorFit(None, False, f"only {used.size} grey levels are in use: no phases to tell apart")
+        return AnchorFit(None, False, f"grey levels in use: {used.size}; no phases to tell apart")
     modes = find_modes(counts)
     problems = _problems(counts, used)
     clinker = _clinker_of(modes.brighter)
