@@ -87,6 +87,8 @@ class TrainingArea:
         Digests of the two files.
     pairs, batches : int
         Pairs of a window and a measurement that were used, and the batches that they come from.
+    virtual : str
+        What a virtual specimen was made from; empty for everything else.
     """
 
     name: str
@@ -94,6 +96,7 @@ class TrainingArea:
     indents_sha256: str
     pairs: int
     batches: int
+    virtual: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,11 @@ class Training:
     def batches(self) -> int:
         """Batches of all areas together."""
         return sum(area.batches for area in self.areas)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether any of it is a virtual specimen, so that the model is for demonstration only."""
+        return any(area.virtual for area in self.areas)
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def _area(fields: Fields) -> TrainingArea:
         indents_sha256=fields.text("indents_sha256"),
         pairs=fields.integer("pairs"),
         batches=fields.integer("batches"),
+        virtual=fields.text("virtual"),
     )
     fields.finish()
     return area
