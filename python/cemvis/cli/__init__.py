@@ -12,6 +12,8 @@ from cemvis.errors import CemvisError
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
 COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info", "Show what micrograph files hold."),
+    "model": ("model", "Show what a model file holds."),
+    "train": ("train", "Train a model from mosaics and indents."),
 }
 
 
