@@ -115,4 +115,4 @@ def robust_range(values: NDArray[Any], *, percent: float = 1.0) -> tuple[float, 
 def save_png(figure: Figure, path: Path) -> None:
     """Write `figure` to `path`, whole or not at all; the same figure gives the same bytes."""
     with written_whole(path) as beside:
-        figure.savefig(beside, format="png", dpi=DPI, metadata={"Software": "cemvis"})
+        figure.savefig(beside, format="png", dpi=DPI, metadata={"Software": "cemvis"}, pil_kwargs={"compress_level": 4})
