@@ -18,7 +18,8 @@ class Counted:
         self.dtype = image.dtype
         self.reads = np.zeros(image.shape, int)
 
-    def read(self, row: int, col: int, rows: int, cols: int) -> np.ndarray:
+    def read(self, row: int, col: int, rows: int, cols: int, *, threads: int) -> np.ndarray:
+        assert threads == 2
         assert row >= 0
         assert col >= 0
         assert rows > 0
@@ -38,7 +39,7 @@ def counted() -> Counted:
 def test_blocks_get_their_pixels_and_no_row_of_a_stripe_is_read_twice(counted: Counted, chunk, step) -> None:
     plan = plan_blocks(CellGrid((500, 430), 1.0, 20, step), chunk, block_px=16_000)
     assert len(plan.blocks) > 2
-    reader = StripeReader(counted, row_multiple=plan.row_multiple)
+    reader = StripeReader(counted, row_multiple=plan.row_multiple, threads=2)
     for block in plan.blocks:
         pixels = reader.read(block.top, block.left, block.bottom, block.right)
         np.testing.assert_array_equal(pixels, counted.image[block.top : block.bottom, block.left : block.right])
@@ -49,7 +50,7 @@ def test_blocks_get_their_pixels_and_no_row_of_a_stripe_is_read_twice(counted: C
 
 
 def test_reads_end_where_chunks_do(counted: Counted) -> None:
-    reader = StripeReader(counted, row_multiple=64)
+    reader = StripeReader(counted, row_multiple=64, threads=2)
     assert reader.read(0, 0, 50, 100).shape == (50, 100)
     assert counted.reads[:64, :100].min() == 1
     assert counted.reads[64:].max() == 0
@@ -58,7 +59,7 @@ def test_reads_end_where_chunks_do(counted: Counted) -> None:
 
 
 def test_a_later_block_can_be_read_first(counted: Counted) -> None:
-    reader = StripeReader(counted, row_multiple=16)
+    reader = StripeReader(counted, row_multiple=16, threads=2)
     np.testing.assert_array_equal(reader.read(300, 10, 350, 90), counted.image[300:350, 10:90])
     np.testing.assert_array_equal(reader.read(10, 10, 20, 90), counted.image[10:20, 10:90])
 

@@ -32,8 +32,9 @@ def test_grid_file_keeps_rectangles(tmp_path: Path) -> None:
 def test_work_folder_is_continued_with_the_same_job_only(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "map", JOB)
     assert work.open(resume=False, overwrite=False) == set()
-    work.finish_block(0)
-    work.finish_block(3)
+    for block in (0, 3):
+        work.finish_block(block)
+    work.write_journal()
     assert WorkFolder(tmp_path / "map", JOB).open(resume=True, overwrite=False) == {0, 3}
     other = WorkFolder(tmp_path / "map", JOB | {"step_px": 20})
     with pytest.raises(InputError, match="step_px was 10, is 20"):
@@ -70,14 +71,14 @@ def test_grids_survive_until_the_work_folder_is_removed(tmp_path: Path) -> None:
 def test_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = WorkFolder(tmp_path, JOB)
     work.open(resume=False, overwrite=False)
-    grid = work.grid("total", (2, 2), "uint64")
+    work.grid("total", (2, 2), "uint64")
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(_map_store.os, "fsync", full)
     with pytest.raises(FileAccessError, match=r"cannot write to .*: No space left on device"):
-        grid.write(slice(0, 2), slice(0, 2), np.ones((2, 2)))
+        work.finish_block(0)
 
 
 def test_output_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cemvis.errors import InputError, PixelSizeError, PixelSizeWarning
 SMALLEST_WINDOW_PX = 8
 PIXEL_SIZE_TOLERANCE = 1.5  # a mean over a window changes little within this factor
 BLOCK_BYTES = 64 * 2**20
-OVERVIEW_SIDE_PX = 1600
+OVERVIEW_SIDE_PX = 1024
 
 
 @dataclass(frozen=True)

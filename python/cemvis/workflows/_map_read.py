@@ -25,10 +25,13 @@ class StripeReader:
         What to read from.
     row_multiple : int
         Reads end at a multiple of this many rows, so that a stored chunk is not needed again for its lower part.
+    threads : int
+        Threads that decode strips or tiles.
     """
 
-    def __init__(self, micrograph: Micrograph, *, row_multiple: int) -> None:
+    def __init__(self, micrograph: Micrograph, *, row_multiple: int, threads: int) -> None:
         self._micrograph = micrograph
+        self._threads = threads
         self._row_multiple = row_multiple
         self._top = self._left = 0
         self._held: NDArray[Any] = np.empty((0, 0), micrograph.dtype)
@@ -42,7 +45,7 @@ class StripeReader:
         if bottom > from_row:
             whole_chunks = -(-bottom // self._row_multiple) * self._row_multiple
             to_row = min(self._micrograph.shape[0], whole_chunks)
-            fresh = self._micrograph.read(from_row, left, to_row - from_row, right - left)
+            fresh = self._micrograph.read(from_row, left, to_row - from_row, right - left, threads=self._threads)
             self._held = np.concatenate([kept, fresh]) if kept.shape[0] else fresh
             self._top, self._left = top, left
         return self._held[top - self._top : bottom - self._top]

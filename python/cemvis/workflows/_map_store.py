@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,13 @@ from cemvis.errors import CemvisError, FileAccessError, InputError, OutputExists
 WORK_FOLDER = ".cemvis-map.part"
 JOB_FILE = "job.json"
 JOURNAL_FILE = "finished.txt"
+JOURNAL_EVERY_S = 5.0  # so much work is lost at most if the machine stops; an interrupt loses none
+
+
+def unfinished(output: Path) -> Path | None:
+    """Return the work folder of an unfinished map in `output`, or None if there is none."""
+    path = output / WORK_FOLDER
+    return path if (path / JOB_FILE).is_file() else None
 
 
 @contextmanager
@@ -59,7 +67,10 @@ class GridFile:
                 for row, line in zip(range(rows.start, rows.stop), values, strict=True):
                     file.seek((row * self.shape[1] + cols.start) * self.dtype.itemsize)
                     file.write(line.data)
-            file.flush()
+
+    def sync(self) -> None:
+        """Wait until the disk has what was written."""
+        with access_errors(self.path.parent), self.path.open("r+b") as file:
             os.fsync(file.fileno())
 
     def read(self, first: int = 0, last: int | None = None) -> NDArray[Any]:
@@ -72,6 +83,14 @@ class GridFile:
     def read_every(self, step: int) -> NDArray[Any]:
         """Return every `step`-th row and column, from the first."""
         return np.stack([self.read(row, row + 1)[0, ::step] for row in range(0, self.shape[0], step)])
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested mappings under names like ``grid.step_um``."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
 
 
 class WorkFolder:
@@ -89,6 +108,9 @@ class WorkFolder:
         self.output = output
         self.path = output / WORK_FOLDER
         self._job = json.loads(json.dumps(job))
+        self._grids: dict[str, GridFile] = {}
+        self._unnoted: list[int] = []
+        self._last_noted = 0.0
 
     def open(self, *, resume: bool, overwrite: bool) -> set[int]:
         """Make or continue the work folder; return the numbers of the blocks that are finished.
@@ -123,14 +145,26 @@ class WorkFolder:
         grid = GridFile(self.path / f"{name}.raw", shape, dtype)
         if fresh or not grid.path.exists():
             grid.create()
+        self._grids[name] = grid
         return grid
 
     def finish_block(self, number: int) -> None:
-        """Note that block `number` is written; its values are on the disk already."""
-        with access_errors(self.path), (self.path / JOURNAL_FILE).open("a", encoding="ascii") as journal:
-            journal.write(f"{number}\n")
-            journal.flush()
-            os.fsync(journal.fileno())
+        """Take note that block `number` is written; every few seconds the journal gets what was noted."""
+        self._unnoted.append(number)
+        if time.monotonic() - self._last_noted >= JOURNAL_EVERY_S:
+            self.write_journal()
+
+    def write_journal(self) -> None:
+        """Write the finished blocks to the journal, once the disk has their values."""
+        if self._unnoted:
+            for grid in self._grids.values():
+                grid.sync()
+            with access_errors(self.path), (self.path / JOURNAL_FILE).open("a", encoding="ascii") as journal:
+                journal.writelines(f"{number}\n" for number in self._unnoted)
+                journal.flush()
+                os.fsync(journal.fileno())
+        self._unnoted.clear()
+        self._last_noted = time.monotonic()
 
     def remove(self) -> None:
         """Delete the work folder and the files in it."""
@@ -148,8 +182,9 @@ class WorkFolder:
             before = json.loads((self.path / JOB_FILE).read_text(encoding="utf-8"))
         except ValueError:
             before = {}
-        differing = sorted(key for key in self._job | before if self._job.get(key) != before.get(key))
+        now, then = _flat(self._job), _flat(before)
+        differing = sorted(key for key in now | then if now.get(key) != then.get(key))
         if differing:
-            was = ", ".join(f"{key} was {before.get(key)!r}, is {self._job.get(key)!r}" for key in differing)
+            was = ", ".join(f"{key} was {then.get(key)!r}, is {now.get(key)!r}" for key in differing)
             msg = f"cannot resume the unfinished map in {self.output}: {was}; use --overwrite to start anew"
             raise InputError(msg)
