@@ -143,7 +143,7 @@ class TestJeol:
     def test_a_resized_image_loses_its_pixel_size(self):
         found = vendor_metadata.jeol(self.TEXT + "$$SM_MICRON_BAR 250\r\n", (480, 640), printed_um=200.0)
         assert found.sizes == ()
-        assert "cropped or resized" in found.notes[0]
+        assert "cropped or resized" in found.misfits[0]
 
     def test_the_side_file_is_found_beside_a_png_too_and_a_strangers_text_is_not_read(self, tmp_path):
         from PIL import Image

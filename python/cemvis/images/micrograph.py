@@ -94,7 +94,7 @@ class Micrograph:
         self.format = storage.format
         self.layout = storage.layout
         self.chunk_shape = storage.chunk_shape
-        self.notes = storage.metadata.notes
+        self.notes = storage.metadata.notes + storage.metadata.misfits
 
     @classmethod
     def from_array(cls, image: NDArray[Any], *, pixel_size: PixelSize | None) -> Micrograph:
@@ -233,9 +233,8 @@ def open_micrograph(
         bar_rows, bar_source = _find_bar(storage) if info_bar else (0, "")
         size = choose(storage.metadata.sizes, option=pixel_size, name=str(path))
         if size is None:
-            for note in storage.metadata.notes:
-                if "pixel size is not used" in note:
-                    warnings.warn(f"{path}: {note}", PixelSizeWarning, stacklevel=2)
+            for misfit in storage.metadata.misfits:
+                warnings.warn(f"{path}: {misfit}", PixelSizeWarning, stacklevel=2)
         micrograph = Micrograph(storage, path=path, pixel_size=size, info_bar_rows=bar_rows, info_bar_source=bar_source)
         _look_at_colours(micrograph, storage)
     except BaseException:

@@ -23,16 +23,19 @@ class FileMetadata:
     bar_rows : int, optional
         Rows of the vendor's info bar under the picture; None where the file does not say.
     notes : tuple of str
-        What a reader should know: pages left out, a metadata block that does not fit the picture.
+        What a reader should know, such as pages left out.
+    misfits : tuple of str
+        Why metadata were not used: they describe another picture.
     """
 
     sizes: tuple[RecordedSize, ...] = ()
     bar_rows: int | None = None
     notes: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = ()
 
     def __add__(self, other: FileMetadata) -> FileMetadata:
         bar_rows = self.bar_rows if self.bar_rows is not None else other.bar_rows
-        return FileMetadata(self.sizes + other.sizes, bar_rows, self.notes + other.notes)
+        return FileMetadata(self.sizes + other.sizes, bar_rows, self.notes + other.notes, self.misfits + other.misfits)
 
 
 class Storage(Protocol):

@@ -45,12 +45,12 @@ def _bar_below(picture_rows: float, rows: int) -> int | None:
 
 
 def _resized(source: str, recorded: tuple[float, float], shape: tuple[int, int]) -> FileMetadata:
-    """Return the note for metadata that belongs to a picture of another size: cropped or resized, nobody knows."""
-    note = (
+    """Return that the metadata belong to a picture of another size: cropped or resized, nobody knows."""
+    misfit = (
         f"{source} metadata describes {recorded[1]:g} x {recorded[0]:g} px, but the image is {shape[1]} x {shape[0]} "
         "(width x height): cropped or resized since, so its pixel size is not used"
     )
-    return FileMetadata(notes=(note,))
+    return FileMetadata(misfits=(misfit,))
 
 
 def fei(tags: Mapping[str, Any], shape: tuple[int, int]) -> FileMetadata:
@@ -140,8 +140,11 @@ def beside(path: Path, shape: tuple[int, int], *, printed_um: float) -> FileMeta
     for candidate in sorted(path.parent.glob(f"{_literal(path.stem)}*")):
         if candidate.name.lower() not in lowered or not candidate.is_file():
             continue
-        with candidate.open("rb") as file:
-            text = file.read(_LARGEST_SIDE_FILE).decode("latin-1")
+        try:
+            with candidate.open("rb") as file:
+                text = file.read(_LARGEST_SIDE_FILE).decode("latin-1")
+        except OSError:
+            continue
         if "$CM_FORMAT JEOL" in text:
             found += jeol(text, shape, printed_um=printed_um)
         elif "PixelSizeX" in text and candidate.suffix.lower() == ".hdr":
