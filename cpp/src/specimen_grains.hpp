@@ -13,7 +13,8 @@ inline constexpr int grain_faces = 12;
 // A crushed cement grain as it was before hydration: a polyhedron within a sphere.
 struct Grain {
   double x = 0, y = 0, z = 0;
-  double radius = 0;
+  double radius = 0;  // nominal
+  double extent = 0;  // no point of the grain is farther from its centre
   std::uint32_t id = 0;
   std::array<std::array<float, 4>, grain_faces> faces{};  // unit normal and distance from the centre
 

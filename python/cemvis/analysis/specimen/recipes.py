@@ -44,14 +44,14 @@ CEMENT_DENSITY_G_CM3 = 3.15
 LD_CSH_DIMMING, HD_CSH_DIMMING, CH_INTERGROWTH = 0.243, 0.075, 0.30
 # Of a capillary pore: above resin's, since walls and floor of a pore this small shine through.
 PORE_ETA = 0.088
-ETA_PER_PACKING = (0.0, 0.006, 0.0025, 0.0, 0.0, 0.0, 0.0, 0.0)
+ETA_PER_PACKING = (0.0, 0.008, 0.003, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 _GEOMETRY = Paste(
     seed=0,
-    grains=((1, 2, 0.05), (2, 4, 0.14), (4, 8, 0.23), (8, 13, 0.11)),
+    grains=((1.0, 2.1, 0.062), (2.1, 4.3, 0.174), (4.3, 8.6, 0.285), (8.6, 14.0, 0.136)),
     outline_coarse_um=0.35,
     outline_fine_um=0.12,
-    reaction_depth_um=1.6,
+    reaction_depth_um=1.3,
     reaction_spread=0.3,
     belite_reaction_ratio=0.5,
     rim_um=0.4,
@@ -114,12 +114,12 @@ class Mechanics:
     failure_rate: float
 
 
-ALITE_GPA = 141.0
+ALITE_GPA = 146.0
 _MECHANICS = Mechanics(
     modulus_gpa=(
         2.3,
-        26.05,
-        34.9,
+        26.6,
+        35.5,
         38.5,
         ALITE_GPA,
         ALITE_GPA * BELITE_RATIO,
@@ -129,9 +129,9 @@ _MECHANICS = Mechanics(
     modulus_radius_um=2.3,
     hardness_radius_um=1.6,
     mixing_exponent=0.28,
-    packing_effect=(0.0, 0.125, 0.073, 0.0, 0.0, 0.0, 0.0, 0.0),
-    ch_anisotropy=0.38,
-    local_spread=(0.0, 0.045, 0.065, 0.079, 0.12, 0.12, 0.12, 0.12),
+    packing_effect=(0.0, 0.13, 0.073, 0.0, 0.0, 0.0, 0.0, 0.0),
+    ch_anisotropy=0.37,
+    local_spread=(0.0, 0.045, 0.065, 0.08, 0.11, 0.11, 0.11, 0.11),
     hardness_spread=0.08,
     noise=0.03,
     failure_rate=0.01,
@@ -226,7 +226,7 @@ _ALL = (
         paste=replace(
             _GEOMETRY, grains=_grains(0.50), reaction_depth_um=1.2, ch_threshold=0.31, pore_threshold=0.36, rim_um=0.3
         ),
-        imaging=_imaging(matrix_grey=70, alite_grey=150, read_noise=3.0, shot_noise=400.0),
+        imaging=_imaging(matrix_grey=70, alite_grey=150, read_noise=2.0, shot_noise=200.0),
         mechanics=_MECHANICS,
     ),
     Recipe(
