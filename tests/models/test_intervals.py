@@ -108,18 +108,27 @@ def test_the_promise_is_met_exactly_when_a_batch_is_one_pair() -> None:
     assert np.mean(hits) == pytest.approx(0.9, abs=3 * math.sqrt(0.09 / 4000))
 
 
-def test_calibration_stretches_by_widths_and_never_crosses() -> None:
-    quantiles = prediction([10.0, 50.0], [8.0, 30.0], [12.0, 70.0])
-    wider = Interval(0.9, 0.25, 9, "").calibrated(quantiles)
+def test_calibration_multiplies_both_distances_from_the_value() -> None:
+    quantiles = prediction([10.0, 50.0], [8.0, 30.0], [11.0, 80.0])
+    wider = Interval(0.9, 1.5, 9, "").calibrated(quantiles)
     assert wider.lower.tolist() == [7.0, 20.0]
-    assert wider.upper.tolist() == [13.0, 80.0]
-    assert wider.half_width.tolist() == [3.0, 30.0]
-    narrowest = Interval(0.9, -0.5, 9, "").calibrated(quantiles)
-    assert narrowest.half_width.tolist() == [0.0, 0.0]
+    assert wider.upper.tolist() == [11.5, 95.0]
+    assert wider.half_width.tolist() == [2.25, 37.5]
+    assert Interval(0.9, 1.0, 9, "").calibrated(quantiles).lower.tolist() == quantiles.lower.tolist()
+    assert Interval(0.9, 0.0, 9, "").calibrated(quantiles).half_width.tolist() == [0.0, 0.0]
+
+
+def test_scores_count_in_distances_of_the_bound_on_their_side() -> None:
+    # Ten batches of one pair: eleven shares are needed of 9.9, so the largest score decides.
+    truth = np.r_[np.full(9, 10.0), 16.0]
+    interval = calibrate(
+        prediction(np.full(10, 10.0), np.full(10, 9.0), np.full(10, 12.0)), truth, np.arange(10), level=0.9
+    )
+    assert interval.stretch == 3.0
 
 
 def test_an_interval_stops_at_zero_unless_its_value_lies_below() -> None:
-    stretched = Interval(0.9, 5.0, 9, "").calibrated(prediction([2.0, -1.0], [1.0, -2.0], [3.0, 0.0]))
+    stretched = Interval(0.9, 6.0, 9, "").calibrated(prediction([2.0, -1.0], [1.0, -2.0], [3.0, 0.0]))
     assert stretched.lower.tolist() == [0.0, -1.0]
 
 
@@ -136,7 +145,7 @@ def test_pairs_without_bounds_take_no_part_in_calibration() -> None:
     bounds = np.r_[np.ones(90), np.full(10, np.nan)]
     quantiles = prediction(np.zeros(100), -bounds, bounds)
     interval = calibrate(quantiles, truth, np.arange(100) % 10, level=0.9)
-    assert interval.stretch == -0.5
+    assert interval.stretch == 0.0
     assert interval.calibration_batches == 10
 
 
@@ -178,7 +187,7 @@ def test_clipped_windows_have_a_value_but_no_interval() -> None:
     rng = np.random.default_rng(5)
     grey = rng.uniform(90, 160, 2000)
     table = TableNetwork.fit(grey, grey / 2 + rng.normal(size=2000), level=0.9)
-    found = Interval(0.9, 0.0, 20, "").calibrated(table.predict(np.array([50.0, 120.0, 220.0])))
+    found = Interval(0.9, 1.0, 20, "").calibrated(table.predict(np.array([50.0, 120.0, 220.0])))
     assert found.flags.tolist() == [Flag.CLIPPED_LOW, 0, Flag.CLIPPED_HIGH]
     assert np.isfinite(found.value).all()
     assert np.isnan(found.half_width).tolist() == [True, False, True]

@@ -3,8 +3,9 @@
 A model first bounds each window by quantiles of its training pairs. Those are too narrow for new material: they
 were fitted to the pairs they describe, and indents of one batch share their surroundings, polish and session, so
 that a neighbour of a training pair says little about a batch that the model never saw. Calibration therefore takes
-whole batches that were not trained on. Each of their pairs gets a score: how far it lies beyond the bounds, in
-widths of its own interval (negative inside). All intervals are then stretched by one quantile of these scores.
+whole batches that were not trained on. Each of their pairs gets a score: its distance from the predicted value, as a
+multiple of the distance of the bound on its side. The distances of all bounds are then multiplied by one quantile of
+these scores, so that intervals stay narrow where the training pairs were, and lopsided where they were [3]_, [4]_.
 
 The quantile treats batches, not indents, as exchangeable. Each of the K calibration batches weighs 1 / (K + 1),
 shared evenly by its pairs, and the missing 1 / (K + 1) stands for the new batch, whose scores could be anything.
@@ -13,15 +14,15 @@ and between batches [1]_. A finite quantile needs K / (K + 1) >= level: 9 batche
 average of what conformal prediction gives when one indent is drawn from each batch [2]_, without the draw's luck. The
 price is width: with the fewest batches allowed the quantile is the largest score of all, and coverage is well above
 the level; it comes down towards it as batches are added.
-Scores that count in widths keep narrow intervals narrow and never let the ends cross [3]_, [4]_.
 
 References
 ----------
 .. [1] Lee, Barber, Willett, Distribution-free inference with hierarchical data (2023), doi:10.48550/arXiv.2306.06342
 .. [2] Dunn, Wasserman, Ramdas, Distribution-free prediction sets for two-layer hierarchical models, J. Am. Stat.
        Assoc. 118 (2023), doi:10.1080/01621459.2022.2060112
-.. [3] Romano, Patterson, Candes, Conformalized quantile regression (2019), doi:10.48550/arXiv.1905.03222
-.. [4] Sesia, Candes, A comparison of some conformal quantile regression methods, Stat 9 (2020), doi:10.1002/sta4.261
+.. [3] Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, Distribution-free predictive inference for regression, J. Am. Stat.
+       Assoc. 113 (2018), section 5.2, doi:10.1080/01621459.2017.1307116
+.. [4] Romano, Patterson, Candes, Conformalized quantile regression (2019), doi:10.48550/arXiv.1905.03222
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Interval:
     level : float
         Share of the measurements in a new batch that the intervals are to hold.
     stretch : float or None
-        By how much of its own width each end of an interval moves outwards; None where nothing can be promised.
+        Factor between the distances of an interval's ends from the value and those of the training quantiles; None
+        where nothing can be promised.
     calibration_batches : int
         Batches behind `stretch`.
     note : str
@@ -68,9 +70,9 @@ class Interval:
         No interval reaches below zero unless its value does: a modulus or hardness is never negative.
         """
         stretch = math.nan if self.stretch is None else self.stretch
-        margin = stretch * _widths(quantiles)
-        lower = np.maximum(quantiles.lower - margin, np.minimum(quantiles.value, 0.0))
-        return replace(quantiles, lower=lower, upper=quantiles.upper + margin)
+        below, above = _distances(quantiles)
+        lower = np.maximum(quantiles.value - stretch * below, np.minimum(quantiles.value, 0.0))
+        return replace(quantiles, lower=lower, upper=quantiles.value + stretch * above)
 
 
 def least_batches(level: float) -> int:
@@ -129,7 +131,8 @@ def calibrate(quantiles: Prediction, truth: Floats, batches: Batches, *, level: 
         None of them trained on.
     level : float
     """
-    scores = np.maximum(quantiles.lower - truth, truth - quantiles.upper) / _widths(quantiles)
+    below, above = _distances(quantiles)
+    scores = np.maximum((quantiles.value - truth) / below, (truth - quantiles.value) / above)
     bounded = np.isfinite(scores)
     count = len(np.unique(batches[bounded]))
     stretch = batch_quantile(scores[bounded], batches[bounded], level=level)
@@ -183,6 +186,8 @@ def spread_per_level(of: Floats, residuals: Floats, levels: Floats, *, level: fl
     return below, above
 
 
-def _widths(quantiles: Prediction) -> Floats:
-    # A width of zero (identical training values) must still be able to stretch.
-    return np.maximum(quantiles.upper - quantiles.lower, 1e-6 * (1.0 + np.abs(quantiles.value)))
+def _distances(quantiles: Prediction) -> tuple[Floats, Floats]:
+    """Return how far the bounds lie below and above the value."""
+    # A distance of zero (identical training values) must still be able to stretch.
+    least = 1e-6 * (1.0 + np.abs(quantiles.value))
+    return np.maximum(quantiles.value - quantiles.lower, least), np.maximum(quantiles.upper - quantiles.value, least)

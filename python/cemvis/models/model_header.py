@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cemvis.errors import InputError, ModelFileError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.models._fields import Fields
-from cemvis.models.intervals import Interval
+from cemvis.models.intervals import Interval, least_batches
 from cemvis.models.metrics import IntervalScores, PropertyReport, Scores, SplitReport
 from cemvis.models.model import UNITS, Model, PropertyModel, Training, TrainingArea
 from cemvis.models.networks import NETWORKS
@@ -168,9 +168,13 @@ def _interval(fields: Fields) -> Interval:
         note=fields.text("note"),
     )
     fields.finish()
-    # Scores count in widths of an interval and lie at its middle at least: below -1/2 its ends would cross.
-    if interval.stretch is not None and interval.stretch < -0.5:
-        msg = f"header.properties: interval.stretch is {interval.stretch:g}; wanted at least -0.5"
+    if interval.stretch is not None and interval.stretch < 0:
+        msg = f"header.properties: interval.stretch is {interval.stretch:g}; wanted 0 or more"
+        raise ModelFileError(msg)
+    if interval.stretch is not None and interval.calibration_batches < least_batches(interval.level):
+        msg = (
+            f"header.properties: {interval.calibration_batches} calibration batches cannot promise {interval.level:.4g}"
+        )
         raise ModelFileError(msg)
     return interval
 

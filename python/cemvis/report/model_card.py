@@ -102,13 +102,16 @@ def _score_rows(one: PropertyModel) -> Iterator[tuple[str, str, Scores]]:
 def _interval_lines(one: PropertyModel) -> list[str]:
     interval, random, by_batch = one.interval, one.metrics.random, one.metrics.by_batch
     lines = []
-    if by_batch.intervals is None:
+    if interval.stretch is None or by_batch.intervals is None:
         lines.append(interval.note or "no test pair lies inside the training range")
     else:
         lines.append(
             f"{interval.level:.0%} interval on the test batches holds {by_batch.intervals.coverage:.1%} (worst batch "
             f"{by_batch.intervals.lowest_coverage:.1%}), mean width {by_batch.intervals.mean_width:.3g} {one.unit}"
         )
+        count = interval.calibration_batches
+        share = interval.level * (count + 1) / count
+        lines.append(f"calibrated so that it holds {share:.1%} of {count} other batches; more batches make it narrower")
     if random.quantiles is not None and by_batch.quantiles is not None:
         lines.append(
             f"training quantiles, not calibrated: {by_batch.quantiles.coverage:.1%} on the test batches, "
