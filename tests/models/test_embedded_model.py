@@ -24,4 +24,4 @@ def test_the_embedded_model_is_as_good_as_its_card_says_it_should_be() -> None:
         assert 0.6 < one.metrics.by_batch.test.r2 < 0.95
         held = one.metrics.by_batch.intervals
         assert held is not None
-        assert held.coverage >= one.interval.level - 0.03
+        assert held.coverage >= one.interval.level - 0.05
