@@ -78,8 +78,27 @@ def write_ome_tiff(
 
     rows, cols = shape
     side = min(LARGEST_TILE, -(-max(rows, cols) // 16) * 16)
+    big = rows * cols * np.dtype(dtype).itemsize > 2**31
+    with written_whole(path) as beside, TiffWriter(beside, ome=True, bigtiff=big) as writer:
+        writer.write(
+            data=_tiles(bands, shape, side, np.dtype(dtype)),
+            shape=shape,
+            dtype=dtype,
+            tile=(side, side),
+            compression=compression,
+            compressionargs=dict(compression_args or {}),
+            photometric="minisblack",
+            software=f"cemvis {__version__}",
+            metadata=_ome_metadata(raster),
+            resolution=(1e4 / raster.pixel_size_um, 1e4 / raster.pixel_size_um),
+            resolutionunit="CENTIMETER",
+        )
+
+
+def _ome_metadata(raster: Raster) -> dict[str, Any]:
+    """Return what tifffile is to write into the OME-XML."""
     origin = json.dumps(raster.origin, sort_keys=True)
-    metadata = {
+    return {
         "axes": "YX",
         "Name": raster.name,
         "Description": f"{raster.description} {origin}",
@@ -97,21 +116,6 @@ def write_ome_tiff(
         # Drawn from the content, not from the clock, so that the same image is the same file.
         "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, f"cemvis:{raster.name}:{origin}")),
     }
-    big = rows * cols * np.dtype(dtype).itemsize > 2**31
-    with written_whole(path) as beside, TiffWriter(beside, ome=True, bigtiff=big) as writer:
-        writer.write(
-            data=_tiles(bands, shape, side, np.dtype(dtype)),
-            shape=shape,
-            dtype=dtype,
-            tile=(side, side),
-            compression=compression,
-            compressionargs=dict(compression_args or {}),
-            photometric="minisblack",
-            software=f"cemvis {__version__}",
-            metadata=metadata,
-            resolution=(1e4 / raster.pixel_size_um, 1e4 / raster.pixel_size_um),
-            resolutionunit="CENTIMETER",
-        )
 
 
 def _rows_of_tiles(

@@ -224,7 +224,7 @@ _ALL = (
         water_cement_ratio=0.50,
         age="7 d",
         paste=replace(
-            _GEOMETRY, grains=_grains(0.50), reaction_depth_um=1.2, ch_threshold=0.31, pore_threshold=0.36, rim_um=0.3
+            _GEOMETRY, grains=_grains(0.50), reaction_depth_um=0.9, ch_threshold=0.31, pore_threshold=0.36, rim_um=0.3
         ),
         imaging=_imaging(matrix_grey=70, alite_grey=150, read_noise=2.0, shot_noise=200.0),
         mechanics=_MECHANICS,
@@ -235,7 +235,7 @@ _ALL = (
         water_cement_ratio=0.35,
         age="90 d",
         paste=replace(
-            _GEOMETRY, grains=_grains(0.35), reaction_depth_um=2.0, ch_threshold=0.27, pore_threshold=0.52, rim_um=0.5
+            _GEOMETRY, grains=_grains(0.35), reaction_depth_um=1.7, ch_threshold=0.27, pore_threshold=0.52, rim_um=0.5
         ),
         imaging=_imaging(matrix_grey=105, alite_grey=225, read_noise=2.0, shot_noise=300.0),
         mechanics=_MECHANICS,
