@@ -17,8 +17,8 @@ CudaDevices cuda_devices() {
       found.reason = cudaGetErrorString(error);
       return found;
     }
-    found.devices.push_back({properties.name, properties.major, properties.minor,
-                             static_cast<std::int64_t>(properties.totalGlobalMem)});
+    found.devices.push_back(
+        {properties.name, properties.major, properties.minor, static_cast<std::int64_t>(properties.totalGlobalMem)});
   }
   return found;
 }
