@@ -1,5 +1,7 @@
 """Types of the compiled core; `cemvis.kernels` documents what the functions compute."""
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,3 +81,33 @@ def phase_plane(
 def contact_volumes(
     paste: PasteParameters, xy_um: NDArray[np.float64], radius_um: float, points: int, threads: int, /
 ) -> NDArray[np.float32]: ...
+def simd_level() -> str: ...
+
+class Border:
+    reflect: ClassVar[Border]
+    nearest: ClassVar[Border]
+    constant: ClassVar[Border]
+    refuse: ClassVar[Border]
+
+def window_sums_grid(
+    image: NDArray[np.generic], window_px: tuple[int, int], step_px: tuple[int, int], squares: bool, threads: int
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]: ...
+def window_sums_at(
+    image: NDArray[np.generic],
+    top_left: NDArray[np.int64],
+    window_px: tuple[int, int],
+    squares: bool,
+    threads: int,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]: ...
+def gather_windows(
+    image: NDArray[np.generic],
+    centres: NDArray[np.float64],
+    window_px: tuple[int, int],
+    downsample: int,
+    border: Border,
+    fill: float,
+    grey_mean: float,
+    grey_sd: float,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...

@@ -39,7 +39,7 @@ void parallel_for(std::int64_t count, int threads, const Body& body) {
       }
     } catch (...) {
       next.store(count);
-      const std::lock_guard<std::mutex> hold(failure_lock);
+      const std::scoped_lock hold(failure_lock);
       if (!failure) {
         failure = std::current_exception();
       }
