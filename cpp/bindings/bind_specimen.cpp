@@ -110,7 +110,9 @@ void bind_specimen(py::module_& m) {
   CEMVIS_FIELD(read_noise);
   CEMVIS_FIELD(shot_noise);
 #undef CEMVIS_FIELD
-  m.def("render_bse", &render);
-  m.def("phase_plane", &phases);
-  m.def("contact_volumes", &contacts, py::arg(), py::arg().noconvert(), py::arg(), py::arg(), py::arg());
+  m.def("render_bse", &render, py::arg("paste"), py::arg("image"), py::arg("row"), py::arg("col"), py::arg("rows"),
+        py::arg("cols"), py::arg("threads"));
+  m.def("phase_plane", &phases, py::arg("paste"), py::arg("pixel_size_um"), py::arg("depth_um"), py::arg("row"),
+        py::arg("col"), py::arg("rows"), py::arg("cols"), py::arg("threads"));
+  m.def("contact_volumes", &contacts, py::arg("paste"), py::arg("xy_um").noconvert(), py::arg("radius_um"), py::arg("points"), py::arg("threads"));
 }

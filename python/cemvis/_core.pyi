@@ -65,7 +65,7 @@ class ImageParameters:
     pixel_size_um: float
 
 def render_bse(
-    paste: PasteParameters, image: ImageParameters, row: int, col: int, rows: int, cols: int, threads: int, /
+    paste: PasteParameters, image: ImageParameters, row: int, col: int, rows: int, cols: int, threads: int
 ) -> NDArray[np.uint8]: ...
 def phase_plane(
     paste: PasteParameters,
@@ -76,10 +76,9 @@ def phase_plane(
     rows: int,
     cols: int,
     threads: int,
-    /,
 ) -> NDArray[np.uint8]: ...
 def contact_volumes(
-    paste: PasteParameters, xy_um: NDArray[np.float64], radius_um: float, points: int, threads: int, /
+    paste: PasteParameters, xy_um: NDArray[np.float64], radius_um: float, points: int, threads: int
 ) -> NDArray[np.float32]: ...
 def simd_level() -> str: ...
 
