@@ -108,7 +108,11 @@ def test_the_stub_names_what_the_core_has() -> None:
     for name, node in typed.items():
         if isinstance(node, ast.ClassDef):
             members = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-            members |= {item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)}
+            members |= {
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            }
             public = {member for member in vars(getattr(_core, name)) if not member.startswith("_")}
             assert {member for member in members if not member.startswith("_")} == public
         else:

@@ -114,5 +114,6 @@ void bind_specimen(py::module_& m) {
         py::arg("cols"), py::arg("threads"));
   m.def("phase_plane", &phases, py::arg("paste"), py::arg("pixel_size_um"), py::arg("depth_um"), py::arg("row"),
         py::arg("col"), py::arg("rows"), py::arg("cols"), py::arg("threads"));
-  m.def("contact_volumes", &contacts, py::arg("paste"), py::arg("xy_um").noconvert(), py::arg("radius_um"), py::arg("points"), py::arg("threads"));
+  m.def("contact_volumes", &contacts, py::arg("paste"), py::arg("xy_um").noconvert(), py::arg("radius_um"),
+        py::arg("points"), py::arg("threads"));
 }
