@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1] / "python" / "cemvis"
+import cemvis
+
+PACKAGE = Path(cemvis.__file__).resolve().parent
 FLOORS = ["ground", "kernels", "images", "analysis", "models", "report", "workflows", "cli"]
 GROUND = {"errors", "_checks", "_files", "__init__", "__main__"}
 FREE = {"__init__", "__main__"}  # the package's own face and entry point may look anywhere, lazily

@@ -4,4 +4,5 @@
 
 void bind_devices(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
+void bind_specimen(pybind11::module_& m);
 void bind_tiling(pybind11::module_& m);

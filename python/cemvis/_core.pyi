@@ -1,7 +1,5 @@
 """Types of the compiled core; `cemvis.kernels` documents what the functions compute."""
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,12 +17,69 @@ def built_with_cuda() -> bool: ...
 def cuda_devices() -> tuple[list[CudaDevice], str]: ...
 def simd_level() -> str: ...
 
-class Border:
-    reflect: ClassVar[Border]
-    nearest: ClassVar[Border]
-    constant: ClassVar[Border]
-    refuse: ClassVar[Border]
+class GrainClass:
+    def __init__(self, radius_min_um: float, radius_max_um: float, volume_fraction: float, /) -> None: ...
 
+class PasteParameters:
+    seed: int
+    grains: list[GrainClass]
+    outline_coarse_um: float
+    outline_fine_um: float
+    reaction_depth_um: float
+    reaction_spread: float
+    belite_reaction_ratio: float
+    rim_um: float
+    hollow_share: float
+    hollow_gap_um: float
+    crystal_um: float
+    belite_share: float
+    interstitial_share: float
+    ferrite_share: float
+    ch_wavelength_um: float
+    ch_threshold: float
+    ch_crystal_um: float
+    plate_cell_um: float
+    plate_share: float
+    pore_wavelength_um: float
+    pore_threshold: float
+    pore_patchiness: float
+    crack_wavelength_um: float
+    crack_width_um: float
+    crack_share: float
+    texture_um: float
+
+class ImageParameters:
+    eta: list[float]
+    eta_per_packing: list[float]
+    layer_depth_um: list[float]
+    layer_weight: list[float]
+    layer_blur_um: list[float]
+    surface_depth_um: float
+    surface_weight: float
+    surface_blur_um: float
+    gain: float
+    offset: float
+    read_noise: float
+    shot_noise: float
+    pixel_size_um: float
+
+def render_bse(
+    paste: PasteParameters, image: ImageParameters, row: int, col: int, rows: int, cols: int, threads: int, /
+) -> NDArray[np.uint8]: ...
+def phase_plane(
+    paste: PasteParameters,
+    pixel_size_um: float,
+    depth_um: float,
+    row: int,
+    col: int,
+    rows: int,
+    cols: int,
+    threads: int,
+    /,
+) -> NDArray[np.uint8]: ...
+def contact_volumes(
+    paste: PasteParameters, xy_um: NDArray[np.float64], radius_um: float, points: int, threads: int, /
+) -> NDArray[np.float32]: ...
 def window_sums_grid(
     image: NDArray[np.generic], window_px: tuple[int, int], step_px: tuple[int, int], squares: bool, threads: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]: ...
@@ -40,7 +95,7 @@ def gather_windows(
     centres: NDArray[np.float64],
     window_px: tuple[int, int],
     downsample: int,
-    border: Border,
+    border: str,
     fill: float,
     grey_mean: float,
     grey_sd: float,

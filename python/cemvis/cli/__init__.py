@@ -10,7 +10,13 @@ from cemvis import __version__
 from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "info": ("info", "Show what micrograph files hold."),
+    "map": ("map", "Map modulus and hardness over a BSE mosaic."),
+    "model": ("model", "Show what a model file holds."),
+    "specimen": ("specimen", "Make a virtual cement paste with known truth."),
+    "train": ("train", "Train a model from mosaics and indents."),
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "cemvis/specimen.hpp"
+#include "specimen_grains.hpp"
+
+namespace cemvis {
+
+// Throws std::invalid_argument, with the reason, if the parameters make no paste.
+void check_paste(const PasteParameters& paste);
+
+// A box of the paste, from the surface down to depth_um, whose points can be asked for.
+class Paste {
+ public:
+  Paste(const PasteParameters& paste, double x0, double y0, double x1, double y1, double depth_um);
+  [[nodiscard]] Material at(double x, double y, double z) const;
+
+ private:
+  [[nodiscard]] Material clinker(double x, double y, double z, float depth, const Grain& grain) const;
+  [[nodiscard]] Material matrix(double x, double y, double z, float distance) const;
+  [[nodiscard]] bool in_plate(double x, double y, double z) const;
+  [[nodiscard]] bool in_crack(double x, double y, double z) const;
+  [[nodiscard]] Material csh(Phase phase, double x, double y, double z) const;
+
+  const PasteParameters& paste_;
+  GrainField grains_;
+  std::uint32_t seed_;
+};
+
+}  // namespace cemvis

@@ -1,0 +1,172 @@
+"""``cemvis map``: maps of modulus and hardness over a BSE mosaic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cemvis.cli._console import progress_bar, shown_warnings
+from cemvis.cli._options import parse_grey_scale, parse_pixel_size
+from cemvis.errors import FileAccessError
+
+if TYPE_CHECKING:
+    from cemvis.images.pixel_size import PixelSize
+    from cemvis.workflows.map import Anchors, MapResult
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample.tif"
+SAMPLE_STEP_UM = 1.0
+INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
+
+def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> Anchors:
+    if value == "auto":
+        return "auto"
+    if value == "none":
+        return "none"
+    given = parse_grey_scale(ctx, param, value)
+    return given if given is not None else "auto"
+
+
+@click.command("map")
+@click.argument("mosaic", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model file.  [default: the embedded model, for demonstration]"
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="cemvis-map",
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option(
+    "--step",
+    "step_um",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="UM",
+    help="Distance between cells in um, rounded to whole pixels.  [default: the model's window; 1 with --sample]",
+)
+@click.option(
+    "--pixel-size",
+    callback=parse_pixel_size,
+    metavar="LENGTH",
+    help="Pixel size with unit, such as '40 nm'.  [default: the file's]",
+)
+@click.option(
+    "--anchors",
+    callback=_parse_anchors,
+    default="auto",
+    show_default=True,
+    metavar="auto|none|MATRIX,CLINKER",
+    help="How the grey scale is matched with the model's: by the histogram's matrix and clinker peaks, not at all, or "
+    "by these two grey levels of the mosaic.",
+)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    help="Image of the mosaic's size, nonzero where it is to be mapped.  [default: everywhere]",
+)
+@click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
+@click.option("--resume", is_flag=True, help="Continue an unfinished map of the same inputs and settings.")
+@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier map.")
+@click.option("--sample", is_flag=True, help="Map the virtual mosaic that comes with cemvis.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary; warnings are still shown.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    mosaic: Path | None,
+    model: Path | None,
+    output: Path,
+    step_um: float | None,
+    pixel_size: PixelSize | None,
+    anchors: Anchors,
+    mask: Path | None,
+    threads: int | None,
+    resume: bool,
+    overwrite: bool,
+    sample: bool,
+    quiet: bool,
+) -> None:
+    """Map modulus and hardness over a BSE mosaic.
+
+    MOSAIC is a TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr image, 8 or 16 bit grey. The mean grey of each window,
+    brought to the model's grey scale, gives the prediction. The output folder gets maps as float32 OME-TIFF, a
+    table of cells as CSV and Parquet, figures as PNG and summary.json.
+    """
+    if sample == (mosaic is not None):
+        msg = "give either a MOSAIC or --sample"
+        raise click.UsageError(msg)
+    if sample and step_um is None:
+        step_um = SAMPLE_STEP_UM
+    try:
+        from cemvis.workflows.map import map_mosaic
+
+        with shown_warnings(), progress_bar(quiet=quiet) as progress:
+            result = map_mosaic(
+                _sample() if mosaic is None else mosaic,
+                model,
+                output=output,
+                step_um=step_um,
+                pixel_size=pixel_size,
+                anchors=anchors,
+                mask=mask,
+                threads=threads,
+                resume=resume,
+                overwrite=overwrite,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        _say_how_to_resume(output)
+        ctx.exit(INTERRUPTED)
+    if not quiet:
+        click.echo(_summary(result))
+
+
+def _sample() -> Path:
+    if not SAMPLE.is_file():
+        msg = f"this installation has no sample ({SAMPLE.name}); give a MOSAIC"
+        raise FileAccessError(msg)
+    return SAMPLE
+
+
+def _say_how_to_resume(output: Path) -> None:
+    from cemvis.workflows.map import unfinished
+
+    kept = unfinished(output)
+    if kept is None:
+        click.echo("Interrupted before anything was computed; nothing was written.", err=True)
+    else:
+        click.echo(f"Interrupted; what was finished is kept in {kept}: run the same command with --resume.", err=True)
+
+
+def _summary(result: MapResult) -> str:
+    """Return in words what was mapped and where the files are."""
+    rows, cols = result.grid.shape
+    counts = result.counts
+    share = f"{counts.mapped:,} of {counts.cells:,}" if counts.masked else f"{counts.cells:,}"
+    lines = [
+        f"Mapped {share} cells ({rows:,} x {cols:,}) of {result.grid.window_um:.4g} um, one every "
+        f"{result.grid.step_um:.4g} um, at {result.pixel_size} per pixel ({result.pixel_size.source})."
+    ]
+    if any(result.grid.left_over_px):
+        bottom, right = result.grid.left_over_px
+        lines.append(f"Left over, since no whole window fits: {bottom} px at the bottom, {right} px at the right.")
+    lines.append(f"Grey scale: {result.transform.note}")
+    for name, numbers in result.statistics.items():
+        low, middle, high = (f"{numbers.quantiles[share]:.3g}" for share in (0.05, 0.5, 0.95))
+        lines.append(
+            f"{name.capitalize()}: mean {numbers.mean:.3g}, median {middle}, 5 to 95 % from {low} to {high} "
+            f"{result.units[name]}."
+        )
+    if counts.outside:
+        lines.append(f"Outside the model's training range: {counts.outside:,} cells ({counts.outside_share:.1%}).")
+    if result.warnings:
+        lines.append(f"Warnings: {len(result.warnings)}, shown above, on the figures and in summary.json.")
+    names = ", ".join(path.name for path in result.files if path.suffix != ".png")
+    lines += ["", "Pictures:"]
+    lines += [f"  {path}" for path in result.files if path.suffix == ".png"]
+    lines += [f"Data, in {result.output}: {names}"]
+    return "\n".join(lines)

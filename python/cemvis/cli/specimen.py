@@ -1,0 +1,96 @@
+"""``cemvis specimen``: virtual specimens with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cemvis.cli._console import progress_bar
+
+
+@click.command()
+@click.argument("output", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--recipe", default="wc040-28d", show_default=True, help="Which paste; --list names them.")
+@click.option(
+    "--list",
+    "list_recipes",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda c, _p, v: _list(c, v),
+    help="Name the recipes and stop.",
+)
+@click.option("--areas", default=1, show_default=True, type=click.IntRange(1, 1000), help="Areas of the specimen.")
+@click.option(
+    "--batches",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 50),
+    help="Batches of 20 x 20 indents along an area's edge; a batch is 200 um wide.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="The same seed gives the same files."
+)
+@click.option(
+    "--pixel-size",
+    "pixel_size_um",
+    default=0.04,
+    show_default=True,
+    type=float,
+    help="Pixel size of the BSE mosaic, in um.",
+)
+@click.option(
+    "--truth-step",
+    "truth_step_um",
+    default=2.0,
+    show_default=True,
+    type=float,
+    help="Step of the true property maps, in um.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads; all cores by default.")
+@click.option("--overwrite", is_flag=True, help="Replace areas made with other settings.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def command(
+    output: Path,
+    recipe: str,
+    areas: int,
+    batches: int,
+    seed: int,
+    pixel_size_um: float,
+    truth_step_um: float,
+    threads: int | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Make a virtual cement paste with known truth in the folder OUTPUT.
+
+    Each area gets a folder with before.tif (the BSE mosaic), indents.csv (what an indenter would report), the true
+    phases and properties, figures, and specimen.json. Areas that are there already are kept, so an interrupted run
+    is continued by running it again. `cemvis train OUTPUT/area-*` learns from them.
+    """
+    from cemvis.workflows.specimen import PICTURE, SpecimenConfig, make_specimen
+
+    config = SpecimenConfig(
+        recipe=recipe,
+        seed=seed,
+        areas=areas,
+        batches=batches,
+        pixel_size_um=pixel_size_um,
+        truth_step_um=truth_step_um,
+    )
+    with progress_bar(quiet=quiet) as progress:
+        folders = make_specimen(config, output, overwrite=overwrite, threads=threads, progress=progress)
+    for folder in folders:
+        click.echo(f"{folder}  (look at {folder / PICTURE})")
+
+
+def _list(context: click.Context, wanted: bool) -> None:
+    if not wanted:
+        return
+    from cemvis.analysis.specimen.recipes import RECIPES
+
+    for recipe in RECIPES.values():
+        click.echo(f"{recipe.name}  {recipe.description}")
+    context.exit()

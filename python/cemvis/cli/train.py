@@ -1,0 +1,179 @@
+"""``cemvis train``: a model from mosaics and tables of indents."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cemvis.cli._console import shown_warnings
+from cemvis.cli._options import parse_grey_scale, parse_pixel_size
+from cemvis.models.model import UNITS
+from cemvis.models.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from cemvis.images.grey_scale import GreyScale, GreyTransform
+    from cemvis.images.pixel_size import PixelSize
+    from cemvis.workflows.pairs import Area, Pairs
+
+
+def _split_properties(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:  # noqa: ARG001
+    names = tuple(name.strip() for name in value.split(","))
+    if not set(names) <= set(UNITS) or len(set(names)) < len(names):
+        msg = f"{value!r} is not {' or '.join(UNITS)}, or both with a comma between"
+        raise click.BadParameter(msg)
+    return names
+
+
+@click.command("train")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--mosaic", "mosaics", multiple=True, type=click.Path(path_type=Path), help="A mosaic taken before indentation."
+)
+@click.option(
+    "--indents",
+    "tables",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The table of the indents in that --mosaic; give both as often as there are areas.",
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The model file, ending in .safetensors."
+)
+@click.option(
+    "--network", type=click.Choice(list(NETWORKS)), default="table", show_default=True, help="Kind of the model."
+)
+@click.option(
+    "--properties",
+    callback=_split_properties,
+    default=",".join(UNITS),
+    show_default=True,
+    metavar="NAMES",
+    help="What to predict.",
+)
+@click.option(
+    "--window",
+    "window_um",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="UM",
+    help="Edge of the square window around each indent, in um.",
+)
+@click.option(
+    "--pixel-size",
+    callback=parse_pixel_size,
+    metavar="LENGTH",
+    help="Pixel size of all mosaics with unit, such as '40 nm'.  [default: the files']",
+)
+@click.option(
+    "--anchors",
+    callback=parse_grey_scale,
+    metavar="MATRIX,CLINKER",
+    help="Grey levels of matrix and clinker in all mosaics.  [default: found in each one's histogram]",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="Share of a new batch that the prediction intervals are to hold.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the splits; same seed, same file.",
+)
+@click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
+@click.option("--note", default="", metavar="TEXT", help="What the model's card is to say.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing model with its scores and figure.")
+def command(
+    folders: tuple[Path, ...],
+    mosaics: tuple[Path, ...],
+    tables: tuple[Path, ...],
+    output: Path,
+    network: str,
+    properties: tuple[str, ...],
+    window_um: float,
+    pixel_size: PixelSize | None,
+    anchors: GreyScale | None,
+    level: float,
+    seed: int,
+    threads: int | None,
+    note: str,
+    overwrite: bool,
+) -> None:
+    """Train a model that predicts modulus and hardness from the grey level of a BSE mosaic.
+
+    Each of FOLDERS holds before.tif and indents.csv, as `cemvis specimen` writes them; or give --mosaic and
+    --indents. The table of indents has the columns x_um, y_um (from the centre of the mosaic's top-left pixel, x
+    right, y down), modulus_gpa, hardness_gpa, batch, and perhaps status: rows that are not "ok" are left out.
+
+    Scores, a CSV of them and a figure are written beside the model.
+    """
+    if len(mosaics) != len(tables):
+        msg = f"{len(mosaics)} --mosaic and {len(tables)} --indents; wanted them in pairs"
+        raise click.UsageError(msg)
+    if not folders and not mosaics:
+        msg = "give FOLDERS that hold before.tif and indents.csv, or --mosaic with --indents"
+        raise click.UsageError(msg)
+
+    from cemvis.report.model_card import ONLY_VIRTUAL, scores_table
+    from cemvis.workflows.train import TrainConfig, train
+
+    config = TrainConfig(
+        network=network,
+        properties=properties,
+        window_um=window_um,
+        pixel_size=pixel_size,
+        anchors=anchors,
+        level=level,
+        seed=seed,
+        threads=threads,
+        note=note,
+    )
+    with shown_warnings():
+        result = train(
+            _areas(folders, mosaics, tables),
+            output,
+            config,
+            overwrite=overwrite,
+            command=shlex.join(["cemvis", *sys.argv[1:]]),
+            on_area=lambda pairs, transform: click.echo(_area_line(pairs, transform), err=True),
+        )
+    training = result.model.training
+    click.echo(f"Trained on {training.pairs:,} pairs of {training.batches} batches; seed {training.seed}.")
+    if training.virtual:
+        click.echo(ONLY_VIRTUAL)
+    click.echo("")
+    click.echo(scores_table(result.model))
+    files = result.files
+    click.echo(
+        f"\nModel:   {files.model}\nScores:  {files.metrics_json}, {files.metrics_csv.name}\nFigure:  {files.figure}"
+    )
+
+
+def _areas(folders: tuple[Path, ...], mosaics: tuple[Path, ...], tables: tuple[Path, ...]) -> list[Area]:
+    from cemvis.workflows.pairs import Area
+
+    given = [Area(mosaic.stem, mosaic, table) for mosaic, table in zip(mosaics, tables, strict=True)]
+    return [*(Area.in_folder(folder) for folder in folders), *given]
+
+
+def _area_line(pairs: Pairs, transform: GreyTransform) -> str:
+    left_out = {
+        "not ok": pairs.indents.not_ok,
+        "without a number": pairs.indents.incomplete,
+        "with a window across the border": pairs.at_border,
+    }
+    counted = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
+    size = pairs.pixel_size
+    return (
+        f"{pairs.area.name}: {len(pairs.indents):,} pairs, windows of {pairs.window_px} px at {size} per px "
+        f"({size.source}); left out: {counted or 'none'}; grey levels ({transform.source}): {transform.note}"
+    )

@@ -1,0 +1,144 @@
+"""Model files: safetensors with a checked JSON header. Nothing in one is ever executed.
+
+The header carries a SHA-256 over its own fields and all arrays. That notices damage and edits; it cannot vouch for
+the author, who could compute it anew. Pickles, PyTorch checkpoints and other containers are refused unopened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis._files import written_whole
+from cemvis.errors import CemvisError, FileAccessError, ModelFileError
+from cemvis.models.model import Model
+from cemvis.models.model_header import check_format, header_of, model_from, tensors_of
+
+EMBEDDED = "virtual_paste_table.safetensors"
+"""The model that comes with cemvis, in its data folder."""
+
+_LARGEST_FILE = 64 * 2**20
+_LARGEST_HEADER = 2**20
+_OTHER_KINDS = {
+    b"\x80": "a pickle, which could run code when opened",
+    b"PK\x03\x04": "a zip archive (a PyTorch checkpoint, npz or Keras file), which could run code when opened",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip file",
+    b"\x93NUMPY": "a NumPy array",
+}
+
+Floats = NDArray[np.float64]
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write `model` to `path`, whole or not at all; the same model gives the same bytes.
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    header, tensors = header_of(model), tensors_of(model)
+    header["integrity"] = _integrity(header, tensors)
+    data = save(tensors, metadata={"cemvis": json.dumps(header, allow_nan=False)})
+    with written_whole(Path(path)) as beside:
+        beside.write_bytes(data)
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a model file and check all of it.
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be read.
+    ModelFileError
+        If it is of another kind, damaged, edited, of a later format, or says anything impossible.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        msg = f"cannot read model {path}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
+    return _parsed(data, str(path))
+
+
+def embedded_model() -> Model:
+    """Return the table model that comes with cemvis.
+
+    It was trained on virtual paste and is there to demonstrate; real work needs a model of one's own pairs.
+
+    Raises
+    ------
+    ModelFileError
+        If this installation lacks the file.
+    """
+    resource = importlib.resources.files("cemvis").joinpath("data", EMBEDDED)
+    if not resource.is_file():
+        msg = f"this installation has no embedded model ({EMBEDDED}); give the path of a model file"
+        raise ModelFileError(msg)
+    return _parsed(resource.read_bytes(), "the embedded model")
+
+
+def _parsed(data: bytes, name: str) -> Model:
+    try:
+        header, tensors = _contents(data)
+        check_format(header)
+        if header.pop("integrity", None) != _integrity(header, tensors):
+            msg = "its contents do not match their checksum: the file is damaged or was edited"
+            raise ModelFileError(msg)
+        return model_from(header, tensors, digest=hashlib.sha256(data).hexdigest())
+    except (CemvisError, RecursionError) as error:
+        msg = f"cannot use model {name}: {error}"
+        raise ModelFileError(msg) from error
+
+
+def _contents(data: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Return the cemvis header and the arrays of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    length = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else 0
+    if data[8:9] != b"{" or length > min(len(data) - 8, _LARGEST_HEADER) or len(data) > _LARGEST_FILE:
+        msg = f"it is {_kind(data)}; cemvis reads only .safetensors files with a header of its own, and opens no others"
+        raise ModelFileError(msg)
+    try:
+        outer = json.loads(data[8 : 8 + length])
+        header = dict(json.loads(outer["__metadata__"]["cemvis"]))
+        tensors = load(data)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        msg = f"its header is not that of a cemvis model, or it is damaged ({type(error).__name__}: {str(error)[:80]})"
+        raise ModelFileError(msg) from error
+    for key, array in tensors.items():
+        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
+            msg = f"array {key!r} is {array.dtype} or not finite; wanted finite float32 or float64"
+            raise ModelFileError(msg)
+    return header, {key: array.astype(np.float64) for key, array in tensors.items()}
+
+
+def _kind(data: bytes) -> str:
+    for magic, kind in _OTHER_KINDS.items():
+        if data.startswith(magic):
+            return kind
+    return f"larger than {_LARGEST_FILE} bytes" if len(data) > _LARGEST_FILE else "not a safetensors file"
+
+
+def _integrity(header: Mapping[str, object], tensors: Mapping[str, Floats]) -> str:
+    """Return a SHA-256 over the header's fields and the arrays with their names and shapes."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True, separators=(",", ":")).encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name], dtype="<f8")
+        digest.update(f"\n{name} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""What a model says about windows: values, intervals and what to beware of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Flag(IntFlag):
+    """What a reader should know about one predicted window; flags add up."""
+
+    CLIPPED_LOW = 1
+    """Darker than every training window: predicted as the darkest one, without an interval."""
+    CLIPPED_HIGH = 2
+    """Brighter than every training window: predicted as the brightest one, without an interval."""
+    UNSEEN_LEVEL = 4
+    """A grey level inside the training range that no training window had: the nearest one answers."""
+    MASKED = 8
+    """The window lies partly outside the region of interest."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted values of n windows with their prediction intervals.
+
+    Attributes
+    ----------
+    value : (n,) float64
+        In the unit of the property.
+    lower, upper : (n,) float64
+        Ends of the prediction interval in the same unit; NaN where no interval can be promised.
+    flags : (n,) uint8
+        Sums of `Flag`.
+    """
+
+    value: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+
+    @property
+    def half_width(self) -> NDArray[np.float64]:
+        """Half the length of each interval; NaN where none can be promised. `value` need not lie at its middle."""
+        return (self.upper - self.lower) / 2.0

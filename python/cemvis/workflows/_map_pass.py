@@ -1,0 +1,110 @@
+"""The pass over a mosaic: sums of the pixels in every window, and an overview of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.kernels.tiling import window_sums_grid
+from cemvis.workflows._map_plan import Block, CellGrid, Plan
+from cemvis.workflows._map_read import StripeReader, read_ahead
+from cemvis.workflows._map_store import GridFile, WorkFolder
+
+if TYPE_CHECKING:
+    from cemvis.images.micrograph import Micrograph
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class WindowGrids:
+    """What the pass leaves in the work folder.
+
+    Attributes
+    ----------
+    total : GridFile
+        uint64, sum of the pixels of each window.
+    inside : GridFile or None
+        uint8, 1 where the whole window lies in the region of interest; None without a mask.
+    overview : GridFile
+        float32, mean grey level over squares of the plan's `overview_factor`.
+    """
+
+    total: GridFile
+    inside: GridFile | None
+    overview: GridFile
+
+    @classmethod
+    def in_folder(cls, work: WorkFolder, grid: CellGrid, plan: Plan, *, masked: bool, fresh: bool) -> WindowGrids:
+        """Return the grids in `work`, made anew if `fresh`."""
+        return cls(
+            work.grid("total", grid.shape, "uint64", fresh=fresh),
+            work.grid("inside", grid.shape, "uint8", fresh=fresh) if masked else None,
+            work.grid("overview", plan.overview_shape, "float32", fresh=fresh),
+        )
+
+
+def sum_windows(
+    micrograph: Micrograph,
+    mask: Micrograph | None,
+    grid: CellGrid,
+    plan: Plan,
+    work: WorkFolder,
+    grids: WindowGrids,
+    *,
+    finished: set[int],
+    threads: int,
+    progress: Progress | None,
+) -> None:
+    """Fill `grids` block by block, leaving out the blocks that are `finished`.
+
+    An interrupt between or within blocks leaves finished blocks and their journal as they are.
+    """
+    images = StripeReader(micrograph, row_multiple=plan.row_multiple, threads=threads)
+    masks = None if mask is None else StripeReader(mask, row_multiple=plan.row_multiple, threads=threads)
+
+    def read(number: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        block = plan.blocks[number]
+        window = (block.top, block.left, block.bottom, block.right)
+        return images.read(*window), None if masks is None else masks.read(*window)
+
+    todo = [number for number in range(len(plan.blocks)) if number not in finished]
+    if progress is not None:
+        progress(len(plan.blocks) - len(todo), len(plan.blocks))
+    try:
+        for done, (number, (pixels, wanted)) in enumerate(read_ahead(read, todo), start=1):
+            block = plan.blocks[number]
+            grids.total.write(block.cell_rows, block.cell_cols, _totals(pixels, block, grid, threads))
+            if grids.inside is not None and wanted is not None:
+                chosen = _totals((wanted != 0).view(np.uint8), block, grid, threads)
+                grids.inside.write(block.cell_rows, block.cell_cols, chosen == grid.window_px**2)
+            if block.over_rows.stop > block.over_rows.start and block.over_cols.stop > block.over_cols.start:
+                grids.overview.write(block.over_rows, block.over_cols, _overview(pixels, block, plan, threads))
+            work.finish_block(number)
+            if progress is not None:
+                progress(len(plan.blocks) - len(todo) + done, len(plan.blocks))
+    finally:
+        work.write_journal()
+
+
+def _totals(pixels: NDArray[Any], block: Block, grid: CellGrid, threads: int) -> NDArray[np.uint64]:
+    """Return the sums over the windows of the cells of `block`."""
+    rows, cols = (
+        (cells.stop - cells.start - 1) * grid.step_px + grid.window_px for cells in (block.cell_rows, block.cell_cols)
+    )
+    sums = window_sums_grid(
+        pixels[:rows, :cols], window_px=grid.window_px, step_px=grid.step_px, squares=False, threads=threads
+    )
+    return sums.total
+
+
+def _overview(pixels: NDArray[Any], block: Block, plan: Plan, threads: int) -> NDArray[np.float64]:
+    """Return the means over the squares of the overview that belong to `block`."""
+    side = plan.overview_factor
+    rows = slice(block.over_rows.start * side - block.top, block.over_rows.stop * side - block.top)
+    cols = slice(block.over_cols.start * side - block.left, block.over_cols.stop * side - block.left)
+    return window_sums_grid(pixels[rows, cols], window_px=side, step_px=side, squares=False, threads=threads).mean

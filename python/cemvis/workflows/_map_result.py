@@ -1,0 +1,117 @@
+"""How a mosaic is to be mapped, and what a finished map is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis._checks import thread_count
+from cemvis.errors import FileAccessError, InputError
+from cemvis.images.grey_scale import GreyScale, GreyTransform
+from cemvis.images.pixel_size import PixelSize
+from cemvis.workflows import _map_files as names
+from cemvis.workflows._map_plan import BLOCK_BYTES, CellGrid
+from cemvis.workflows._map_predict import CellCounts, Statistics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Anchors = Literal["auto", "none"] | GreyScale
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    """How a mosaic is mapped.
+
+    Attributes
+    ----------
+    output : Path
+        The folder for the files.
+    step_um : float or None
+        Distance between neighbouring cells in um, rounded to whole pixels; None for the model's window.
+    anchors : "auto", "none" or GreyScale
+        How the mosaic is brought to the model's grey scale: by the matrix and clinker peaks of its histogram, not at
+        all, or by these two grey levels of the mosaic.
+    threads : int or None
+        Threads that decode and sum; None for all cores. The result does not depend on it.
+    resume : bool
+        Continue an unfinished map of the same inputs and settings, if there is one.
+    overwrite : bool
+        Replace the files of an earlier map and drop an unfinished one.
+    block_bytes : int
+        Pixels held at a time, in bytes; two or three times that are in memory. The result does not depend on it.
+    """
+
+    output: Path
+    step_um: float | None = None
+    anchors: Anchors = "auto"
+    threads: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+    block_bytes: int = BLOCK_BYTES
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.anchors, GreyScale) and self.anchors not in ("auto", "none"):
+            msg = f"anchors is {self.anchors!r}; wanted 'auto', 'none' or a GreyScale(matrix=..., clinker=...)"
+            raise InputError(msg)
+        thread_count(self.threads)
+
+
+@dataclass(frozen=True)
+class MapResult:
+    """A finished map: where its files are and what is in them.
+
+    Attributes
+    ----------
+    output : Path
+    files : tuple of Path
+    grid : CellGrid
+    pixel_size : PixelSize
+    transform : GreyTransform
+        From the mosaic's grey levels to the model's.
+    counts : CellCounts
+    statistics : Mapping
+        `Statistics` of each property by its name.
+    units : Mapping
+        Unit of each property by its name.
+    warnings : tuple of str
+    """
+
+    output: Path
+    files: tuple[Path, ...]
+    grid: CellGrid
+    pixel_size: PixelSize
+    transform: GreyTransform
+    counts: CellCounts
+    statistics: Mapping[str, Statistics]
+    units: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def values(self, name: str) -> NDArray[np.float32]:
+        """Read the map of a property, (rows, cols) float32 in its unit, NaN where a cell is masked."""
+        return _read_raster(self.output / names.raster_name(name))
+
+    def half_width(self, name: str) -> NDArray[np.float32]:
+        """Read the half width of a property's prediction intervals, NaN where none can be promised."""
+        return _read_raster(self.output / names.half_width_name(name))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Read the table of cells: position, mean grey, predictions, interval ends and flags."""
+        import pandas as pd
+
+        return pd.read_parquet(self.output / names.CELLS_PARQUET)
+
+
+def _read_raster(path: Path) -> NDArray[np.float32]:
+    from tifffile import imread
+
+    if not path.is_file():
+        msg = f"there is no {path}: the map has no such property or no interval for it"
+        raise FileAccessError(msg)
+    values: NDArray[np.float32] = imread(path)
+    return values

@@ -1,0 +1,158 @@
+"""A map from an opened mosaic and a model: prepare, pass over the pixels, predict, write, publish."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from cemvis._checks import thread_count
+from cemvis.errors import CemvisWarning, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
+from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
+from cemvis.workflows._map_files import publish
+from cemvis.workflows._map_inputs import check_mask, image_origin
+from cemvis.workflows._map_pass import WindowGrids, sum_windows
+from cemvis.workflows._map_plan import cell_grid, pixel_size_warning, plan_blocks
+from cemvis.workflows._map_predict import Statistics, predict_cells, sampled
+from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
+from cemvis.workflows._map_store import WorkFolder
+from cemvis.workflows._map_summary import origin_of
+from cemvis.workflows._map_write import Predicted, Prepared, Progress, write_files
+
+if TYPE_CHECKING:
+    from cemvis.images.micrograph import Micrograph
+    from cemvis.models.model import Model
+
+OUTSIDE_SHARE = 0.05  # of the mapped cells: more outside the training range than that is warned of
+
+
+@contextmanager
+def collected_warnings(into: list[str]) -> Iterator[None]:
+    """Append the text of each warning of cemvis to `into`, and give all warnings again when the block ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    into += [str(each.message) for each in caught if issubclass(each.category, CemvisWarning)]
+    for each in caught:
+        warnings.warn(each.message, each.category, stacklevel=5)
+
+
+def run_map(
+    image: Micrograph,
+    model: Model,
+    config: MapConfig,
+    *,
+    region: Micrograph | None,
+    warned: list[str],
+    progress: Progress | None,
+) -> MapResult:
+    """Map `image` with `model`; see `cemvis.map_mosaic`. `warned` holds the warnings so far and gets the new ones."""
+    report = progress if progress is not None else _silent
+    with collected_warnings(warned):
+        job = _prepare(image, region, model, config)
+    finished = job.work.open(resume=config.resume, overwrite=config.overwrite)
+    try:
+        windows = WindowGrids.in_folder(job.work, job.grid, job.plan, masked=region is not None, fresh=not finished)
+        sum_windows(
+            image,
+            region,
+            job.grid,
+            job.plan,
+            job.work,
+            windows,
+            finished=finished,
+            threads=thread_count(config.threads),
+            progress=lambda done, all_blocks: report("reading the mosaic", done, all_blocks),
+        )
+        with collected_warnings(warned):
+            cells = _predict(job, model, windows)
+        files = write_files(job, model, cells, warned=warned, report=report)
+    except (FileFormatError, InputError):  # going on would meet the same again, so there is nothing to resume
+        job.work.remove()
+        raise
+    paths = publish(job.work.path, config.output, files)
+    job.work.remove()
+    return MapResult(
+        config.output,
+        paths,
+        job.grid,
+        image.require_pixel_size(),
+        job.transform,
+        cells.counts,
+        cells.statistics,
+        {each.name: each.unit for each in model.properties},
+        tuple(warned),
+    )
+
+
+def _silent(stage: str, done: int, steps: int) -> None:
+    """Report nothing."""
+
+
+def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config: MapConfig) -> Prepared:
+    """Check everything that can be checked before the pass, and settle what the values depend on."""
+    pixel_size = image.require_pixel_size()
+    grid = cell_grid(image.shape, pixel_size.um, window_um=model.window_um, step_um=config.step_um)
+    warning = pixel_size_warning(pixel_size.um, model.pixel_size_um)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=2)
+    if region is not None:
+        check_mask(region, image)
+    if config.resume and not model.digest:
+        msg = "resume needs a model from a file: one made in memory cannot be told from another"
+        raise InputError(msg)
+    transform = _transform(image, model, config.anchors)
+    plan = plan_blocks(grid, image.chunk_shape, block_px=config.block_bytes // image.dtype.itemsize)
+    origin = origin_of(
+        mosaic=image_origin(image),
+        mask=None if region is None else image_origin(region),
+        model=model,
+        pixel_size=pixel_size,
+        grid=grid,
+        transform=transform,
+        asked={
+            "step_um": config.step_um,
+            "anchors": asdict(config.anchors) if isinstance(config.anchors, GreyScale) else config.anchors,
+        },
+    )
+    work = WorkFolder(config.output, {**origin, "blocks": len(plan.blocks)})
+    return Prepared(grid, plan, transform, origin, work)
+
+
+def _transform(image: Micrograph, model: Model, anchors: Anchors) -> GreyTransform:
+    """Return the transform from the mosaic's grey scale to the model's, with a warning if it is uncertain."""
+    if anchors == "none":
+        return replace(transform_to(model.grey_scale, None), note="grey levels are used as they are, as was asked for")
+    if isinstance(anchors, GreyScale):
+        return transform_to(model.grey_scale, anchors)
+    fit = measure_anchors(image)
+    if fit.scale is None:
+        msg = (
+            f"the mosaic's grey scale cannot be matched with the model's: {fit.note}; give the grey levels of its "
+            "matrix and clinker with --anchors MATRIX,CLINKER, or use it as it is with --anchors none"
+        )
+        raise GreyScaleError(msg)
+    if not fit.reliable:
+        msg = (
+            f"the grey scale is uncertain ({fit.note}): all values may be off; give the grey levels of matrix and "
+            "clinker with --anchors MATRIX,CLINKER"
+        )
+        warnings.warn(msg, GreyScaleWarning, stacklevel=2)
+    return transform_to(model.grey_scale, fit)
+
+
+def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
+    """Predict every cell, with a warning if too many lie outside the training range."""
+    properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work)
+    if counts.outside_share > OUTSIDE_SHARE:
+        msg = (
+            f"{counts.outside_share:.0%} of the cells ({counts.outside:,} of {counts.mapped:,}) lie outside the grey "
+            "range that the model was trained on: their values are those of the range's ends; check the grey scale, "
+            "or train on material like this"
+        )
+        warnings.warn(msg, GreyScaleWarning, stacklevel=2)
+    samples = {name: sampled(grids.value) for name, grids in properties.items()}
+    statistics = {name: Statistics.of(values) for name, values in samples.items()}
+    return Predicted(windows, properties, flags, counts, samples, statistics)

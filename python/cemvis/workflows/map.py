@@ -1,0 +1,132 @@
+"""Maps of modulus and hardness over a mosaic: ``cemvis map`` and `cemvis.map_mosaic`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from cemvis.errors import InputError
+from cemvis.images.grey_scale import GreyScale
+from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.images.pixel_size import PixelSize
+from cemvis.models.model import Model
+from cemvis.models.model_file import embedded_model, load_model
+from cemvis.workflows._map_files import check_free, names_of
+from cemvis.workflows._map_plan import BLOCK_BYTES
+from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
+from cemvis.workflows._map_run import collected_warnings, run_map
+from cemvis.workflows._map_store import unfinished
+from cemvis.workflows._map_write import Progress
+
+__all__ = ["Anchors", "MapConfig", "MapResult", "Progress", "map_mosaic", "unfinished"]
+
+
+def map_mosaic(
+    mosaic: str | os.PathLike[str] | Micrograph,
+    model: str | os.PathLike[str] | Model | None = None,
+    *,
+    output: str | os.PathLike[str],
+    step_um: float | None = None,
+    pixel_size: PixelSize | str | None = None,
+    anchors: Anchors | tuple[float, float] = "auto",
+    mask: str | os.PathLike[str] | Micrograph | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    block_bytes: int = BLOCK_BYTES,
+    progress: Progress | None = None,
+) -> MapResult:
+    """Map modulus and hardness over a BSE mosaic and write maps, a table of cells, figures and a summary.
+
+    Windows of the model's size are laid over the mosaic `step_um` apart; the mean grey of each, brought to the
+    model's grey scale, gives the prediction. Only windows wholly inside the mosaic count. The mosaic is read once,
+    block by block; memory does not grow with it. All files get their names at the end, together.
+
+    Parameters
+    ----------
+    mosaic : path or Micrograph
+        TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr, 8 or 16 bit grey.
+    model : path, Model or None
+        A model file; None for the one that comes with cemvis, which is for demonstration.
+    output : path
+        The folder for the files; made if needed.
+    step_um : float, optional
+        Distance between cells in um, rounded to whole pixels; the model's window if not given.
+    pixel_size : PixelSize or str, optional
+        Of the mosaic, for example ``"40 nm"``, instead of what its file says.
+    anchors : "auto", "none", GreyScale or (matrix, clinker)
+        See `MapConfig`.
+    mask : path or Micrograph, optional
+        An image of the mosaic's size, nonzero where it is to be mapped. A cell is mapped if all of its window is.
+    threads : int, optional
+        All cores if not given.
+    resume, overwrite : bool
+        See `MapConfig`.
+    block_bytes : int
+        See `MapConfig`.
+    progress : callable, optional
+        Called with what is being done, how many steps are done, and how many there are.
+
+    Returns
+    -------
+    MapResult
+
+    Raises
+    ------
+    PixelSizeError
+        If the pixel size is unknown, or the window is under 8 px or larger than the mosaic.
+    GreyScaleError
+        If the histogram shows no matrix and clinker peaks and `anchors` is "auto".
+    InputError
+        If an argument is out of range, the mask has another size, or another map is to be resumed.
+    OutputExistsError
+        If files would be replaced, or an unfinished map is there, and neither `overwrite` nor `resume` allows it.
+    FileFormatError, FileAccessError
+        If a file cannot be read or written. What was finished until then can be resumed.
+
+    Warns
+    -----
+    GreyScaleWarning
+        If the grey scale could not be made sure of, or over 5 % of the cells lie outside the model's training range.
+    PixelSizeWarning
+        If the pixel size is more than a factor of 1.5 from the model's.
+    """
+    config = MapConfig(
+        output=Path(output),
+        step_um=step_um,
+        anchors=GreyScale(*anchors) if isinstance(anchors, tuple) else anchors,
+        threads=threads,
+        resume=resume,
+        overwrite=overwrite,
+        block_bytes=block_bytes,
+    )
+    trained = _model(model)
+    check_free(config.output, names_of(trained), overwrite=overwrite)
+    warned: list[str] = []
+    with ExitStack() as stack:
+        with collected_warnings(warned):
+            image = _opened(mosaic, _typed(pixel_size), stack)
+            region = None if mask is None else _opened(mask, None, stack, info_bar=False)
+        return run_map(image, trained, config, region=region, warned=warned, progress=progress)
+
+
+def _model(model: str | os.PathLike[str] | Model | None) -> Model:
+    if isinstance(model, Model):
+        return model
+    return embedded_model() if model is None else load_model(Path(model))
+
+
+def _typed(pixel_size: PixelSize | str | None) -> PixelSize | None:
+    return PixelSize.parse(pixel_size) if isinstance(pixel_size, str) else pixel_size
+
+
+def _opened(
+    image: str | os.PathLike[str] | Micrograph, pixel_size: PixelSize | None, stack: ExitStack, *, info_bar: bool = True
+) -> Micrograph:
+    if not isinstance(image, Micrograph):
+        return stack.enter_context(open_micrograph(image, pixel_size=pixel_size, info_bar=info_bar))
+    if pixel_size is not None:
+        msg = "pixel_size goes with a path; an opened Micrograph has its own"
+        raise InputError(msg)
+    return image

@@ -1,0 +1,291 @@
+"""Virtual specimens on disk: the BSE mosaic, the indenter's table, the truth and figures, area by area."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis import __version__
+from cemvis._checks import positive
+from cemvis._files import sha256_of, write_text
+from cemvis.analysis.specimen.area import BATCH, Area
+from cemvis.analysis.specimen.indentation import Indents
+from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
+from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.images.ome_tiff import Raster, write_ome_tiff
+from cemvis.kernels.specimen import Phase
+
+MOSAIC, INDENTS, PHASES = "before.tif", "indents.csv", "truth_phases.ome.tif"
+MODULUS, HARDNESS = "truth_modulus.ome.tif", "truth_hardness.ome.tif"
+PICTURE, HISTOGRAM, ABOUT = "specimen.png", "indents.png", "specimen.json"
+TARGET_DEPTH_NM = 500.0
+BAND_PX = 1024
+OVERVIEW_PX = 1000
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecimenConfig:
+    """What a virtual specimen is to be.
+
+    Parameters
+    ----------
+    recipe
+        Name of a recipe.
+    seed
+        The same seed gives the same files.
+    areas
+        How many areas to make.
+    batches
+        Batches of 20 x 20 indents along the edge of an area; 2 make 400 um.
+    pixel_size_um
+        Of the BSE mosaic.
+    truth_step_um
+        Step of the true property maps.
+    """
+
+    recipe: str = CALIBRATED
+    seed: int = 0
+    areas: int = 1
+    batches: int = 2
+    pixel_size_um: float = 0.04
+    truth_step_um: float = 2.0
+
+    def area(self, index: int) -> Area:
+        """Return the geometry of one area."""
+        return Area(recipe_named(self.recipe), self.seed, index, self.batches, self.pixel_size_um)
+
+    def origin(self, index: int) -> dict[str, Any]:
+        """Return what one area is made from, for its files."""
+        settings = asdict(self)
+        del settings["areas"]  # an area is the same however many others there are
+        return {"cemvis": __version__, "area": index, **settings}
+
+
+def make_specimen(
+    config: SpecimenConfig,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write the areas of a virtual specimen, each into a folder of its own; return the folders.
+
+    An area is made under a temporary name and renamed when it is whole. Areas that are there already, made by the
+    same version with the same settings, are kept: an interrupted run is continued by running it again.
+
+    Parameters
+    ----------
+    config
+        What to make.
+    output
+        Folder for area-000, area-001 and so on.
+    overwrite
+        Whether areas made with other settings may be replaced.
+    threads
+        All cores by default.
+    progress
+        Called with the stage, the steps done and the steps there are.
+
+    Raises
+    ------
+    InputError
+        If the settings make no specimen.
+    OutputExistsError
+        If an area's folder holds something else and `overwrite` is not set.
+    FileAccessError
+        If a file cannot be written.
+    """
+    if not 1 <= config.areas <= 1000:
+        msg = f"areas is {config.areas}; wanted 1 to 1000"
+        raise InputError(msg)
+    step_um = positive(config.truth_step_um, name="truth_step_um")
+    if step_um > config.area(0).edge_um / 2:
+        msg = f"truth_step_um is {step_um:g}; wanted at most {config.area(0).edge_um / 2:g}, half an area"
+        raise InputError(msg)
+    folders = [Path(output) / f"area-{index:03d}" for index in range(config.areas)]
+    missing = [i for i, folder in enumerate(folders) if not _is_made(folder, config.origin(i), overwrite=overwrite)]
+    for index in missing:
+        _make_area(config, index, folders[index], threads, progress or (lambda _stage, _done, _steps: None))
+    return folders
+
+
+def _is_made(folder: Path, origin: dict[str, Any], *, overwrite: bool) -> bool:
+    """Return whether the area is there already; refuse a folder that holds something else."""
+    if not folder.exists():
+        return False
+    about = folder / ABOUT
+    try:
+        if json.loads(about.read_text(encoding="utf-8"))["origin"] == origin:
+            return True
+    except (OSError, ValueError, KeyError, TypeError):
+        msg = f"{folder} is there already and is no area of a virtual specimen; choose another folder"
+        raise OutputExistsError(msg) from None
+    if not overwrite:
+        msg = f"{folder} was made with other settings; choose another folder or replace it with --overwrite"
+        raise OutputExistsError(msg)
+    return False
+
+
+def _make_area(config: SpecimenConfig, index: int, folder: Path, threads: int | None, progress: Progress) -> None:
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        area = config.area(index)
+        overview = _write_images(area, part, config.origin(index), threads, progress, folder.name)
+        progress(f"{folder.name}: indents", 0, 1)
+        indents = area.indent(threads=threads)
+        write_text(part / INDENTS, _indents_csv(area, indents))
+        progress(f"{folder.name}: indents", 1, 1)
+        modulus = _write_truth(config, area, index, part, threads, progress, folder.name)
+        _write_figures(area, indents, overview, modulus, config.truth_step_um, part)
+        write_text(part / ABOUT, _about(config, area, index, indents, part))
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        if isinstance(error, FileAccessError):
+            raise
+        msg = f"cannot write {folder}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_images(
+    area: Area, part: Path, origin: dict[str, Any], threads: int | None, progress: Progress, name: str
+) -> NDArray[np.float32]:
+    """Write the mosaic and the phases; return the mosaic's overview, area-averaged."""
+    shape = (area.edge_px, area.edge_px)
+    shrink = max(1, area.edge_px // OVERVIEW_PX)
+    rows: list[NDArray[np.float32]] = []
+    rest = np.empty((0, area.edge_px), np.uint8)
+
+    def mosaic() -> Iterator[NDArray[np.uint8]]:
+        nonlocal rest
+        for window in area.windows(BAND_PX):
+            band = area.image(window, threads=threads)
+            progress(f"{name}: BSE image", window.row + window.rows, area.edge_px)
+            stack = np.concatenate([rest, band])
+            whole = len(stack) // shrink * shrink
+            if whole:
+                rows.append(_shrunk(stack[:whole], shrink))
+            rest = stack[whole:]
+            yield band
+
+    def phases() -> Iterator[NDArray[np.uint8]]:
+        for window in area.windows(BAND_PX):
+            yield area.phases(window, threads=threads)
+            progress(f"{name}: phases", window.row + window.rows, area.edge_px)
+
+    image = Raster("BSE", "Virtual backscattered-electron image before indentation.", area.pixel_size_um, origin=origin)
+    write_ome_tiff(part / MOSAIC, mosaic(), shape=shape, dtype="uint8", raster=image, compression="zstd")
+    numbered = ", ".join(f"{phase.value} {phase.name}" for phase in Phase)
+    truth = Raster("Phase", f"True phase at the surface: {numbered}.", area.pixel_size_um, origin=origin)
+    write_ome_tiff(part / PHASES, phases(), shape=shape, dtype="uint8", raster=truth, compression="zstd")
+    return np.concatenate(rows)
+
+
+def _shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.float32]:
+    cols = image.shape[1] // factor * factor
+    blocks = image[:, :cols].reshape(len(image) // factor, factor, cols // factor, factor)
+    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+
+
+def _indents_csv(area: Area, indents: Indents) -> str:
+    xy = area.indents_xy_um()
+    lines = ["id,batch,row,column,x_um,y_um,modulus_gpa,hardness_gpa,depth_nm,status"]
+    for n, ((x, y), modulus, hardness, failed) in enumerate(
+        zip(xy, indents.modulus_gpa, indents.hardness_gpa, indents.failed, strict=True)
+    ):
+        batch, place = divmod(n, BATCH * BATCH)
+        values = ",,failed" if failed else f"{modulus:.3f},{hardness:.4f},ok"
+        measured, _, status = values.rpartition(",")
+        lines.append(
+            f"{n},a{area.index:03d}-b{batch:03d},{place // BATCH},{place % BATCH},{x:.3f},{y:.3f},"
+            f"{measured},{TARGET_DEPTH_NM:.0f},{status}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _write_truth(
+    config: SpecimenConfig,
+    area: Area,
+    index: int,
+    part: Path,
+    threads: int | None,
+    progress: Progress,
+    name: str,
+) -> NDArray[np.float32]:
+    """Write the true property maps; return that of the modulus."""
+    step = config.truth_step_um
+    count = int(area.edge_um / step)
+    first = step / 2 - area.pixel_size_um / 2
+    axis = first + step * np.arange(count)
+    fields = np.empty((2, count, count), np.float32)
+    rows_at_once = max(1, 20_000 // count)
+    for row in range(0, count, rows_at_once):
+        x, y = np.meshgrid(axis, axis[row : row + rows_at_once])
+        values = area.truth(np.stack([x.ravel(), y.ravel()], axis=1), threads=threads)
+        for k, value in enumerate(values):
+            fields[k, row : row + rows_at_once] = value.reshape(x.shape)
+        progress(f"{name}: true properties", min(row + rows_at_once, count), count)
+    for file, title, field in ((MODULUS, "Modulus (GPa)", fields[0]), (HARDNESS, "Hardness (GPa)", fields[1])):
+        raster = Raster(title, "True property without noise.", step, (first, first), config.origin(index))
+        write_ome_tiff(part / file, [field], shape=(count, count), dtype="float32", raster=raster)
+    modulus: NDArray[np.float32] = fields[0]
+    return modulus
+
+
+def _write_figures(
+    area: Area,
+    indents: Indents,
+    overview: NDArray[np.float32],
+    modulus: NDArray[np.float32],
+    step_um: float,
+    part: Path,
+) -> None:
+    from cemvis.report import maps, style
+    from cemvis.report.histograms import Distribution, histograms
+
+    def extent(image: NDArray[np.float32], pixel_um: float) -> tuple[float, float, float, float]:
+        left = -area.pixel_size_um / 2
+        return left, left + image.shape[1] * pixel_um, left, left + image.shape[0] * pixel_um
+
+    shrink = max(1, area.edge_px // OVERVIEW_PX) * area.pixel_size_um
+    panels = [
+        maps.Panel(maps.Raster(overview, extent(overview, shrink)), "BSE image", "Grey level", "gray"),
+        maps.Panel(
+            maps.Raster(modulus, extent(modulus, step_um)), "True modulus", "Modulus (GPa)", style.VALUE_COLOURS
+        ),
+    ]
+    caption = f"{area.recipe.description}; seed {area.seed}, area {area.index}; cemvis {__version__}"
+    style.save_png(maps.property_map(panels, title="Virtual cement paste", caption=caption), part / PICTURE)
+    measured = [
+        Distribution("Modulus", "GPa", indents.modulus_gpa),
+        Distribution("Hardness", "GPa", indents.hardness_gpa),
+    ]
+    style.save_png(histograms(measured, title="Virtual indents", caption=caption), part / HISTOGRAM)
+
+
+def _about(config: SpecimenConfig, area: Area, index: int, indents: Indents, part: Path) -> str:
+    about = {
+        "origin": config.origin(index),
+        "recipe": asdict(area.recipe),
+        "edge_um": area.edge_um,
+        "units": {"x_um": "um", "y_um": "um", "modulus_gpa": "GPa", "hardness_gpa": "GPa", "depth_nm": "nm"},
+        "indents": len(indents.failed),
+        "failed": int(indents.failed.sum()),
+        "sha256": {path.name: sha256_of(path) for path in sorted(part.iterdir())},
+    }
+    return json.dumps(about, indent=2) + "\n"

@@ -1,0 +1,370 @@
+"""Training a model from mosaics and indents: ``cemvis train``."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis import __version__
+from cemvis._checks import fraction, positive, thread_count
+from cemvis._files import write_text
+from cemvis.errors import (
+    CoverageWarning,
+    FileAccessError,
+    GreyScaleWarning,
+    InputError,
+    OutputExistsError,
+    PixelSizeError,
+)
+from cemvis.images.grey_scale import GreyScale, GreyTransform, transform_to
+from cemvis.images.pixel_size import PixelSize
+from cemvis.models.model import UNITS, Model, Training, TrainingArea
+from cemvis.models.model_file import load_model, save_model
+from cemvis.models.networks import NETWORKS
+from cemvis.models.training import TrainedProperty, train_property
+from cemvis.report.model_card import metrics_csv
+from cemvis.report.style import save_png
+from cemvis.report.training import PropertyPairs, training_figure
+from cemvis.workflows.indents import Floats
+from cemvis.workflows.pairs import Area, Pairs, pair_area
+
+_PIXEL_SIZE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train.
+
+    Attributes
+    ----------
+    network : str
+        "table" or "linear".
+    properties : tuple of str
+        "modulus", "hardness" or both.
+    window_um : float
+        Edge of the square window around each indent.
+    pixel_size : PixelSize or None
+        Of all mosaics, instead of what their files say.
+    anchors : GreyScale or None
+        Grey levels of matrix and clinker in all mosaics, instead of those in their histograms.
+    level : float
+        Share of the measurements in a new batch that the prediction intervals are to hold.
+    seed : int
+        Of the splits.
+    threads : int or None
+        All cores if None.
+    note : str
+        What the model's card is to say.
+    """
+
+    network: str = "table"
+    properties: tuple[str, ...] = ("modulus", "hardness")
+    window_um: float = 10.0
+    pixel_size: PixelSize | None = None
+    anchors: GreyScale | None = None
+    level: float = 0.9
+    seed: int = 0
+    threads: int | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _check_choice("network", [self.network], NETWORKS)
+        _check_choice("properties", self.properties, UNITS)
+        positive(self.window_um, name="window_um")
+        fraction(self.level, name="level")
+        thread_count(self.threads)
+        if _printable(self.note) != self.note:
+            msg = "note holds control characters; wanted printable text"
+            raise InputError(msg)
+        if isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
+            msg = f"seed is {self.seed}; wanted a whole number from 0 to 2**32 - 1"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class TrainedFiles:
+    """Where the results of a training are.
+
+    Attributes
+    ----------
+    model, metrics_json, metrics_csv, figure : Path
+    """
+
+    model: Path
+    metrics_json: Path
+    metrics_csv: Path
+    figure: Path
+
+    @classmethod
+    def beside(cls, output: Path) -> TrainedFiles:
+        """Return the names of the files that go with the model file `output`."""
+        return cls(
+            output,
+            output.with_name(f"{output.stem}.metrics.json"),
+            output.with_name(f"{output.stem}.metrics.csv"),
+            output.with_name(f"{output.stem}.png"),
+        )
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained model with its files.
+
+    Attributes
+    ----------
+    model : Model
+        As read back from its file.
+    files : TrainedFiles
+    """
+
+    model: Model
+    files: TrainedFiles
+
+
+def train(
+    areas: Sequence[Area],
+    output: Path,
+    config: TrainConfig,
+    *,
+    overwrite: bool = False,
+    command: str = "",
+    on_area: Callable[[Pairs, GreyTransform], None] | None = None,
+) -> TrainResult:
+    """Train a model and write it, its scores and a figure.
+
+    Parameters
+    ----------
+    areas : sequence of Area
+        The first one's grey scale becomes the model's; the others are brought to it.
+    output : Path
+        The model file, ``*.safetensors``; scores and figure are written beside it under the same stem.
+    config : TrainConfig
+    overwrite : bool
+        Whether existing results are replaced.
+    command : str
+        The command line, for the record.
+    on_area : callable, optional
+        Called with the pairs of each area and what takes them to the model's grey scale, as soon as they are there.
+
+    Raises
+    ------
+    OutputExistsError
+        If a result exists and `overwrite` is not set; tested before work starts.
+    CemvisError
+        If the inputs cannot be used.
+
+    Warns
+    -----
+    GreyScaleWarning
+        If anchors found in a histogram are doubtful.
+    CoverageWarning
+        If there are too few batches for prediction intervals.
+    """
+    files = TrainedFiles.beside(Path(output))
+    _check_output(files, overwrite=overwrite)
+    _check_distinct(areas)
+    pairs: list[Pairs] = []
+    transforms: list[GreyTransform] = []
+    for area in areas:
+        pairs.append(_paired(area, config))
+        scale = model_grey_scale(pairs[0].anchors)
+        transforms.append(_transform(scale, pairs[-1]))
+        if on_area is not None:
+            on_area(pairs[-1], transforms[-1])
+    _check_same_material(pairs)
+    pooled = _pool(pairs, transforms)
+    trained = _train_properties(pooled, config)
+    made = Model(
+        properties=tuple(each.model for each in trained.values()),
+        grey_scale=scale,
+        pixel_size_um=pairs[0].pixel_size.um,
+        window_um=config.window_um,
+        training=Training(tuple(_area_record(each) for each in pairs), config.seed),
+        note=config.note,
+        version=__version__,
+    )
+    save_model(files.model, made)
+    model = load_model(files.model)
+    record = _record(model, config, pairs, transforms, command)
+    shown = [PropertyPairs(pooled.mean_grey, pooled.measured[name], each.split.test) for name, each in trained.items()]
+    write_text(files.metrics_json, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    write_text(files.metrics_csv, metrics_csv(model))
+    save_png(training_figure(model, shown), files.figure)
+    return TrainResult(model, files)
+
+
+def model_grey_scale(anchors: GreyScale) -> GreyScale:
+    """Return the grey scale of a model that is trained on a mosaic with these anchors.
+
+    It is the mosaic's own if the anchors fit into 8 bits. A deeper mosaic is divided by the power of two that brings
+    its clinker level there, so that whole grey levels are coarse enough to hold many windows each.
+    """
+    gain = 2.0 ** -max(0, int(anchors.clinker).bit_length() - 8)
+    return GreyScale(matrix=anchors.matrix * gain, clinker=anchors.clinker * gain)
+
+
+def _check_choice(what: str, given: Sequence[str], known: Collection[str]) -> None:
+    wrong = [name for name in given if name not in known]
+    if wrong or len(set(given)) != len(given) or not given:
+        msg = f"{what}: got {', '.join(given) or 'none'}; wanted {' or '.join(known)}, each at most once"
+        raise InputError(msg)
+
+
+def _check_output(files: TrainedFiles, *, overwrite: bool) -> None:
+    folder = files.model.parent
+    if files.model.suffix != ".safetensors":
+        msg = f"output {files.model}: wanted a name that ends in .safetensors"
+        raise InputError(msg)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        msg = f"cannot write {files.model}: {folder} is not a folder that can be written to"
+        raise FileAccessError(msg)
+    taken = [str(path) for path in (files.model, files.metrics_json, files.metrics_csv, files.figure) if path.exists()]
+    if taken and not overwrite:
+        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
+        raise OutputExistsError(msg)
+
+
+def _check_distinct(areas: Sequence[Area]) -> None:
+    if not areas:
+        msg = "no areas given; wanted at least one mosaic with its table of indents"
+        raise InputError(msg)
+    tables = [area.indents.resolve() for area in areas]
+    twice = [str(area.indents) for number, area in enumerate(areas) if tables[number] in tables[:number]]
+    if twice:
+        msg = f"{', '.join(twice)} given twice; its pairs would be in training and test at once"
+        raise InputError(msg)
+
+
+def _paired(area: Area, config: TrainConfig) -> Pairs:
+    return pair_area(
+        area,
+        properties=config.properties,
+        window_um=config.window_um,
+        pixel_size=config.pixel_size,
+        anchors=config.anchors,
+        threads=config.threads,
+    )
+
+
+def _transform(scale: GreyScale, pairs: Pairs) -> GreyTransform:
+    transform = transform_to(scale, pairs.fit or pairs.anchors)
+    if not transform.reliable:
+        msg = f"{pairs.area.name}: the grey scale is doubtful: {transform.note}"
+        warnings.warn(msg, GreyScaleWarning, stacklevel=3)
+    return transform
+
+
+def _check_same_material(pairs: Sequence[Pairs]) -> None:
+    """Refuse copies of one table under several names, and pixel sizes that differ."""
+    first: dict[str, str] = {}
+    for each in pairs:
+        other = first.setdefault(each.indents_sha256, each.area.name)
+        if other != each.area.name:
+            msg = f"{other} and {each.area.name} hold the same indents; they would be in training and test at once"
+            raise InputError(msg)
+        size, reference = each.pixel_size, pairs[0].pixel_size
+        if abs(size.um / reference.um - 1) > _PIXEL_SIZE_TOLERANCE:
+            msg = (
+                f"{each.area.name} has {size} per px ({size.source}), {pairs[0].area.name} has {reference} "
+                f"({reference.source}); wanted mosaics of one pixel size"
+            )
+            raise PixelSizeError(msg)
+
+
+@dataclass(frozen=True)
+class _Pooled:
+    """The pairs of all areas: mean grey on the model's scale, and batches counted through."""
+
+    mean_grey: Floats
+    measured: dict[str, Floats]
+    batches: NDArray[np.int64]
+
+
+def _pool(pairs: Sequence[Pairs], transforms: Sequence[GreyTransform]) -> _Pooled:
+    # Batches of two areas are never the same, whatever they are called.
+    offsets = np.cumsum([0, *(int(each.indents.batch.max()) + 1 for each in pairs)])
+    return _Pooled(
+        mean_grey=np.concatenate([to.apply(each.mean_grey) for each, to in zip(pairs, transforms, strict=True)]),
+        measured={
+            name: np.concatenate([each.indents.measured_gpa[name] for each in pairs])
+            for name in pairs[0].indents.measured_gpa
+        },
+        batches=np.concatenate([each.indents.batch + first for each, first in zip(pairs, offsets, strict=False)]),
+    )
+
+
+def _train_properties(pooled: _Pooled, config: TrainConfig) -> dict[str, TrainedProperty]:
+    trained = {
+        name: train_property(
+            pooled.mean_grey,
+            measured,
+            pooled.batches,
+            name=name,
+            network=config.network,
+            level=config.level,
+            seed=config.seed,
+        )
+        for name, measured in pooled.measured.items()
+    }
+    for note in sorted({each.model.interval.note for each in trained.values()} - {""}):
+        warnings.warn(note, CoverageWarning, stacklevel=3)
+    return trained
+
+
+def _area_record(pairs: Pairs) -> TrainingArea:
+    return TrainingArea(
+        name=_printable(pairs.area.name),
+        mosaic_sha256=pairs.mosaic_sha256,
+        indents_sha256=pairs.indents_sha256,
+        pairs=len(pairs.indents),
+        batches=len(np.unique(pairs.indents.batch)),
+        virtual=_printable(pairs.area.virtual),
+    )
+
+
+def _printable(text: str) -> str:
+    """Return `text` without the control characters that a model file may not hold."""
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")
+
+
+def _record(
+    model: Model, config: TrainConfig, pairs: Sequence[Pairs], transforms: Sequence[GreyTransform], command: str
+) -> dict[str, object]:
+    """Return what was trained from what, and how well, as JSON-ready dicts."""
+    return {
+        "cemvis": __version__,
+        "command": command,
+        "model_sha256": model.digest,
+        "network": config.network,
+        "seed": config.seed,
+        "window_um": config.window_um,
+        "grey_scale": asdict(model.grey_scale),
+        "areas": [
+            asdict(_area_record(each))
+            | {
+                "pixel_size_um": each.pixel_size.um,
+                "pixel_size_source": each.pixel_size.source,
+                "window_px": each.window_px,
+                "grey_transform": asdict(transform),
+                "left_out": {
+                    "not_ok": each.indents.not_ok,
+                    "incomplete": each.indents.incomplete,
+                    "at_border": each.at_border,
+                },
+            }
+            for each, transform in zip(pairs, transforms, strict=True)
+        ],
+        "properties": {
+            one.name: {"unit": one.unit, "interval": asdict(one.interval), **one.metrics.to_json()}
+            for one in model.properties
+        },
+        "random": "a fit of its own to 80 % of the pairs drawn at random, not kept",
+        "by_batch": "the model in the file, on whole batches that it was neither fitted nor calibrated to",
+    }

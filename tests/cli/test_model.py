@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cemvis.cli import main
+from mosaics import example_model
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["model", *map(str, arguments)])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+def test_the_card_says_what_a_person_has_to_know(path) -> None:
+    model = example_model(path)
+    result = run("info", path)
+    assert result.exit_code == 0, result.output
+    for text in (
+        "modulus in GPa (table of mean grey levels)",
+        "square window of 1 um",
+        "matrix at 110, clinker at 210",
+        "50 nm",
+        "1,440 pairs of 24 batches, 1 area (made up)",
+        "For tests.",
+        model.digest,
+        f"{model.properties[1].metrics.random.test.r2:.3f}",
+        "90% interval on the test batches holds",
+    ):
+        assert text in result.stdout
+
+
+def test_a_model_without_intervals_says_why(path) -> None:
+    example_model(path, batches=4)
+    assert "no interval is promised: 90% needs at least 9 calibration batches" in run("info", path).stdout
+
+
+def test_json_is_the_header(path) -> None:
+    model = example_model(path, properties=("hardness",))
+    header = json.loads(run("info", path, "--json").stdout)
+    assert header["sha256"] == model.digest
+    assert header["window_um"] == 1.0
+    assert [one["name"] for one in header["properties"]] == ["hardness"]
+    assert header["properties"][0]["metrics"]["by_batch"]["test"]["n"] == model.properties[0].metrics.by_batch.test.n
+
+
+def test_a_tampered_model_and_a_pickle_are_one_line_each(path) -> None:
+    example_model(path)
+    path.write_bytes(path.read_bytes().replace(b"For tests.", b"For sales."))
+    tampered = run("info", path)
+    path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    for result, message in ((tampered, "was edited"), (run("info", path), "it is a pickle, which could run code")):
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert result.stderr.startswith(f"Error: cannot use model {path}: ")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_file(tmp_path) -> None:
+    result = run("info", tmp_path / "no.safetensors")
+    assert result.exit_code == 1
+    assert "cannot read model" in result.stderr
