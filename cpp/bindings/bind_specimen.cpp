@@ -37,6 +37,7 @@ py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<doub
     throw std::invalid_argument("xy_um must have shape (n, 2)");
   }
   std::vector<cemvis::Contact> at;
+  at.reserve(static_cast<std::size_t>(xy_um.shape(0)));
   for (py::ssize_t n = 0; n < xy_um.shape(0); ++n) {
     at.push_back({xy_um.at(n, 0), xy_um.at(n, 1)});
   }

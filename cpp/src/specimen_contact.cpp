@@ -58,7 +58,7 @@ ContactVolume felt(const PasteParameters& paste, const Contact& contact, const s
 void contact_volumes(const PasteParameters& paste, const std::vector<Contact>& contacts, double radius_um, int points,
                      int threads, ContactVolume* volumes) {
   check_paste(paste);
-  if (!(radius_um > 0 && radius_um <= 50) || points < 1 || points > 100000) {
+  if (!within(radius_um, 1e-6, 50) || points < 1 || points > 100000) {
     throw std::invalid_argument("radius_um must lie in 0 to 50 and points in 1 to 100000");
   }
   const std::vector<Offset> offsets = sample_points(radius_um, points);

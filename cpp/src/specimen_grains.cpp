@@ -23,7 +23,8 @@ struct Seedling {
 };
 
 std::uint32_t class_seed(const PasteParameters& paste, std::size_t k) {
-  return noise::mix(static_cast<std::uint32_t>(paste.seed) ^ noise::mix(static_cast<std::uint32_t>(paste.seed >> 32))) +
+  return noise::mix(static_cast<std::uint32_t>(paste.seed) ^
+                    noise::mix(static_cast<std::uint32_t>(paste.seed >> 32U))) +
          static_cast<std::uint32_t>(k) * 0x632be5abU;
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <stdexcept>
 #include <vector>
 
@@ -30,12 +31,14 @@ struct Plane {
 std::vector<float> gaussian(double sd) {
   const auto radius = static_cast<int>(std::ceil(3 * sd));
   std::vector<double> weight;
+  weight.reserve(static_cast<std::size_t>(radius) + 1);
   double sum = 0;
   for (int k = 0; k <= radius; ++k) {
     weight.push_back(sd > 0 ? std::exp(-0.5 * k * k / (sd * sd)) : 1.0);
     sum += (k == 0 ? 1 : 2) * weight.back();
   }
   std::vector<float> kernel;
+  kernel.reserve(weight.size());
   for (const double w : weight) {
     kernel.push_back(static_cast<float>(w / sum));
   }
@@ -97,14 +100,16 @@ float pixel_noise(std::uint32_t seed, std::int64_t row, std::int64_t col) {
   const std::uint32_t a = noise::hash(seed, static_cast<std::int32_t>(row), static_cast<std::int32_t>(col), 1);
   const std::uint32_t b = noise::mix(a + 0x9e3779b9U);
   const auto sum = static_cast<float>((a & 0xffffU) + (a >> 16U) + (b & 0xffffU) + (b >> 16U));
-  return (sum * 0x1p-16F - 2.0F) * 1.7320508F;
+  return (sum * 0x1p-16F - 2.0F) * std::numbers::sqrt3_v<float>;
 }
 
 class Renderer {
  public:
   Renderer(const PasteParameters& paste, const ImageParameters& image)
-      : paste_(paste), image_(image), surface_kernel_(gaussian(image.surface_blur_um / image.pixel_size_um)) {
-    margin_ = static_cast<std::int64_t>(surface_kernel_.size()) - 1;
+      : paste_(&paste),
+        image_(&image),
+        surface_kernel_(gaussian(image.surface_blur_um / image.pixel_size_um)),
+        margin_(static_cast<std::int64_t>(surface_kernel_.size()) - 1) {
     for (const double sd : image.layer_blur_um) {
       layer_kernels_.push_back(gaussian(sd / (image.pixel_size_um * static_cast<double>(coarse))));
       coarse_margin_ = std::max(coarse_margin_, static_cast<std::int64_t>(layer_kernels_.back().size()) - 1);
@@ -114,26 +119,26 @@ class Renderer {
   // Grey levels of one tile, written to `grey` whose rows are `stride` apart.
   void tile(std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols, std::uint8_t* grey,
             std::int64_t stride) const {
-    const double px = image_.pixel_size_um;
+    const double px = image_->pixel_size_um;
     const double halo = px * static_cast<double>(std::max(margin_, coarse * (coarse_margin_ + 2)));
-    double depth = image_.surface_depth_um;
-    for (const double d : image_.layer_depth_um) {
+    double depth = image_->surface_depth_um;
+    for (const double d : image_->layer_depth_um) {
       depth = std::max(depth, d);
     }
-    const Paste paste(paste_, static_cast<double>(col) * px - halo, static_cast<double>(row) * px - halo,
+    const Paste paste(*paste_, static_cast<double>(col) * px - halo, static_cast<double>(row) * px - halo,
                       static_cast<double>(col + cols) * px + halo, static_cast<double>(row + rows) * px + halo, depth);
     Plane surface(row - margin_, col - margin_, rows + 2 * margin_, cols + 2 * margin_);
-    fill_eta(paste, image_, px, image_.surface_depth_um, surface);
+    fill_eta(paste, *image_, px, image_->surface_depth_um, surface);
     const Plane sharp = blurred(surface, surface_kernel_);
     const Plane deep = layers(paste, row, col, rows, cols);
-    const auto seed = static_cast<std::uint32_t>(paste_.seed ^ 0x2545f491U);
+    const auto seed = static_cast<std::uint32_t>(paste_->seed ^ 0x2545f491U);
     for (std::int64_t j = 0; j < rows; ++j) {
       const float* fine = sharp.line(j);
       for (std::int64_t i = 0; i < cols; ++i) {
-        const float eta = static_cast<float>(image_.surface_weight) * fine[i] + between(deep, row + j, col + i);
-        const float variance = std::max(0.0F, static_cast<float>(image_.shot_noise) * eta +
-                                                  static_cast<float>(image_.read_noise * image_.read_noise));
-        const float level = static_cast<float>(image_.offset) + static_cast<float>(image_.gain) * eta +
+        const float eta = static_cast<float>(image_->surface_weight) * fine[i] + between(deep, row + j, col + i);
+        const float variance = std::max(0.0F, static_cast<float>(image_->shot_noise) * eta +
+                                                  static_cast<float>(image_->read_noise * image_->read_noise));
+        const float level = static_cast<float>(image_->offset) + static_cast<float>(image_->gain) * eta +
                             std::sqrt(variance) * pixel_noise(seed, row + j, col + i);
         grey[j * stride + i] = static_cast<std::uint8_t>(std::clamp(level + 0.5F, 0.0F, 255.0F));
       }
@@ -152,9 +157,9 @@ class Renderer {
     for (std::size_t k = 0; k < layer_kernels_.size(); ++k) {
       const auto margin = static_cast<std::int64_t>(layer_kernels_[k].size()) - 1;
       Plane layer(first_row - margin, first_col - margin, node_rows + 2 * margin, node_cols + 2 * margin);
-      fill_eta(paste, image_, image_.pixel_size_um * static_cast<double>(coarse), image_.layer_depth_um[k], layer);
+      fill_eta(paste, *image_, image_->pixel_size_um * static_cast<double>(coarse), image_->layer_depth_um[k], layer);
       const Plane soft = blurred(layer, layer_kernels_[k]);
-      const auto weight = static_cast<float>(image_.layer_weight[k]);
+      const auto weight = static_cast<float>(image_->layer_weight[k]);
       for (std::size_t n = 0; n < sum.value.size(); ++n) {
         sum.value[n] += weight * soft.value[n];
       }
@@ -173,8 +178,8 @@ class Renderer {
     return noise::lerp(noise::lerp(top[0], top[1], u), noise::lerp(bottom[0], bottom[1], u), v);
   }
 
-  const PasteParameters& paste_;
-  const ImageParameters& image_;
+  const PasteParameters* paste_;
+  const ImageParameters* image_;
   std::vector<float> surface_kernel_;
   std::vector<std::vector<float>> layer_kernels_;
   std::int64_t margin_ = 0;
@@ -182,10 +187,10 @@ class Renderer {
 };
 
 void check_window(double pixel_size_um, std::int64_t row, std::int64_t col, std::int64_t rows, std::int64_t cols) {
-  if (!(pixel_size_um >= 1e-3 && pixel_size_um <= 10)) {
+  if (!within(pixel_size_um, 1e-3, 10)) {
     throw std::invalid_argument("pixel_size_um must lie in 0.001 to 10");
   }
-  constexpr std::int64_t far = std::int64_t{1} << 30;  // lattice indices are 32-bit
+  constexpr std::int64_t far = 1073741824;  // lattice indices are 32-bit
   if (rows < 1 || cols < 1 || row < -far || col < -far || row + rows > far || col + cols > far) {
     throw std::invalid_argument("the window must hold pixels and lie within 2^30 pixels of the origin");
   }
@@ -213,9 +218,8 @@ void render_bse(const PasteParameters& paste, const ImageParameters& image, std:
       image.layer_blur_um.size() != image.layer_depth_um.size()) {
     throw std::invalid_argument("each layer needs a depth, a weight and a blur");
   }
-  if (!(image.surface_blur_um >= 0 && image.surface_blur_um <= 100 * image.pixel_size_um) ||
-      std::any_of(image.layer_blur_um.begin(), image.layer_blur_um.end(),
-                  [&](double sd) { return !(sd >= 0 && sd <= 100 * image.pixel_size_um); })) {
+  const auto blurs = [&](double sd) { return within(sd, 0, 100 * image.pixel_size_um); };
+  if (!blurs(image.surface_blur_um) || !std::ranges::all_of(image.layer_blur_um, blurs)) {
     throw std::invalid_argument("a blur must lie in 0 to 100 pixels");
   }
   const Renderer renderer(paste, image);
@@ -228,7 +232,7 @@ void phase_plane(const PasteParameters& paste, double pixel_size_um, double dept
                  std::int64_t col, std::int64_t rows, std::int64_t cols, int threads, std::uint8_t* phase) {
   check_paste(paste);
   check_window(pixel_size_um, row, col, rows, cols);
-  if (!(depth_um >= 0 && depth_um <= 100)) {
+  if (!within(depth_um, 0, 100)) {
     throw std::invalid_argument("depth_um must lie in 0 to 100");
   }
   for_tiles(rows, cols, threads, [&](std::int64_t r, std::int64_t c, std::int64_t nr, std::int64_t nc) {

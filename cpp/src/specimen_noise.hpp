@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 // Noise that is a function of position alone: hashes of lattice points, interpolated. Only +, -, * and floor, so that
 // a value does not depend on the compiler's choice of a vector library.
@@ -9,11 +10,11 @@
 namespace cemvis::noise {
 
 inline std::uint32_t mix(std::uint32_t h) {  // a bijection in which each input bit reaches each output bit
-  h ^= h >> 16;
+  h ^= h >> 16U;
   h *= 0x7feb352dU;
-  h ^= h >> 15;
+  h ^= h >> 15U;
   h *= 0x846ca68bU;
-  h ^= h >> 16;
+  h ^= h >> 16U;
   return h;
 }
 
@@ -35,7 +36,8 @@ inline float lerp(float a, float b, float t) { return a + t * (b - a); }
 // Dot product of (x, y, z) with one of the twelve edge directions of a cube, chosen by the hash.
 inline float slope(std::uint32_t h, float x, float y, float z) {
   const float u = (h & 8U) != 0 ? y : x;
-  const float v = (h & 4U) != 0 ? z : ((h & 8U) != 0 ? x : y);
+  const float across = (h & 8U) != 0 ? x : y;
+  const float v = (h & 4U) != 0 ? z : across;
   return ((h & 1U) != 0 ? -u : u) + ((h & 2U) != 0 ? -v : v);
 }
 
@@ -43,10 +45,10 @@ inline float slope(std::uint32_t h, float x, float y, float z) {
 // turned so that its main diagonal points along z: cut along its own planes, the noise would show rows and columns.
 inline float gradient(std::uint32_t seed, double px, double py, double pz) {
   const double lean = -0.211324865405187 * (px + py);
-  const double lift = 0.577350269189626 * pz;
+  const double lift = std::numbers::inv_sqrt3 * pz;
   const double x = px + lean + lift;
   const double y = py + lean + lift;
-  const double z = lift - 0.577350269189626 * (px + py);
+  const double z = lift - std::numbers::inv_sqrt3 * (px + py);
   const double fx = std::floor(x);
   const double fy = std::floor(y);
   const double fz = std::floor(z);

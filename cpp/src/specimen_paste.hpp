@@ -5,6 +5,9 @@
 
 namespace cemvis {
 
+// Whether a parameter lies in a closed range; false for NaN.
+inline bool within(double value, double low, double high) { return value >= low && value <= high; }
+
 // Throws std::invalid_argument, with the reason, if the parameters make no paste.
 void check_paste(const PasteParameters& paste);
 
@@ -21,7 +24,7 @@ class Paste {
   [[nodiscard]] bool in_crack(double x, double y, double z) const;
   [[nodiscard]] Material csh(Phase phase, double x, double y, double z) const;
 
-  const PasteParameters& paste_;
+  const PasteParameters* paste_;
   GrainField grains_;
   std::uint32_t seed_;
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -262,10 +263,12 @@ main(sys.argv[1:])
 """
 
 
-def start(arguments: list[str], *, pause: float = 0.0, before: str = "") -> subprocess.Popen[str]:
+def start(
+    arguments: list[str], *, pause: float = 0.0, before: str = "", stderr: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     code = DRIVER.format(pause=pause, before=textwrap.dedent(before))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": stderr, "text": True}
     return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, **pipes)
 
 
@@ -310,6 +313,24 @@ def test_full_disk_is_one_clear_line(mosaic: Path, model: Path, tmp_path: Path) 
     assert stderr.startswith("Error: cannot write ")
     assert "Traceback" not in stderr
     assert [path.name for path in output.iterdir()] == [".cemvis-map.part"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX terminals")
+def test_progress_is_shown_on_a_terminal(mosaic: Path, model: Path, tmp_path: Path) -> None:
+    terminal, stderr = os.openpty()
+    given = [str(mosaic), "--model", str(model), "--pixel-size", "50 nm", "-o", str(tmp_path / "map")]
+    process = start(["map", *given], pause=0.01, stderr=stderr)
+    os.close(stderr)
+    shown = b""
+    with os.fdopen(terminal, "rb", buffering=0) as screen, contextlib.suppress(OSError):  # its end is an error on Linux
+        while part := screen.read(4096):
+            shown += part
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, shown.decode()
+    assert b"reading the mosaic" in shown
+    assert b"writing the files" in shown
+    assert b"left:" in shown
+    assert stdout.startswith("Mapped 180 cells")
 
 
 def test_help_states_units_and_defaults() -> None:

@@ -46,7 +46,7 @@ def write_property_figure(
         heading = f"Half width of the {100 * model.interval.level:g} % interval"
         panels.append(Panel(half, heading, f"Half width ({model.unit})", style.HALF_WIDTH_COLOURS))
     colours = "Colours span the 1st to the 99th percentile; light grey is not mapped or has no interval."
-    style.save_png(property_map(panels, title=title, caption=f"{colours} {caption}", warnings=warnings), path)
+    style.save_png(property_map(panels, title=title, caption=f"{caption} {colours}", warnings=warnings), path)
 
 
 def write_histogram_figure(

@@ -44,7 +44,7 @@ CEMENT_DENSITY_G_CM3 = 3.15
 LD_CSH_DIMMING, HD_CSH_DIMMING, CH_INTERGROWTH = 0.243, 0.075, 0.30
 # Of a capillary pore: above resin's, since walls and floor of a pore this small shine through.
 PORE_ETA = 0.088
-ETA_PER_PACKING = (0.0, 0.008, 0.003, 0.0, 0.0, 0.0, 0.0, 0.0)
+ETA_PER_PACKING = (0.0, 0.0096, 0.0036, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 _GEOMETRY = Paste(
     seed=0,
@@ -129,7 +129,7 @@ _MECHANICS = Mechanics(
     modulus_radius_um=2.3,
     hardness_radius_um=1.6,
     mixing_exponent=0.28,
-    packing_effect=(0.0, 0.13, 0.073, 0.0, 0.0, 0.0, 0.0, 0.0),
+    packing_effect=(0.0, 0.157, 0.088, 0.0, 0.0, 0.0, 0.0, 0.0),
     ch_anisotropy=0.37,
     local_spread=(0.0, 0.045, 0.065, 0.08, 0.11, 0.11, 0.11, 0.11),
     hardness_spread=0.08,

@@ -1,0 +1,179 @@
+"""`map_mosaic` with a table model against plainly reading the same mosaic: time, and resident memory.
+
+Run with ``python benchmarks/bench_map.py [SIDE]`` (25,000 px by default, 600 MB of pixels) or, at 6,000 px, with
+``pytest benchmarks/bench_map.py``. Every measurement is a process of its own, so that its peak memory is its own; maps
+and reads alternate. The map's time is that of the whole call on two threads: grey scale, pass, files and figures. Its
+rivals read with the same `Micrograph` and do nothing with the pixels:
+
+- *bands*: full-width bands of 64 MiB aligned to the stored tiles, each tile decoded once, on two threads;
+- *bands, plain*: the same on one thread, `Micrograph.read`'s default;
+- *windows*: the windows of the map one by one, as a loop over cells would (every 25th row of them, times 25).
+
+The answer is checked first, against NumPy means of crops.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("resource", reason="needs POSIX's getrusage")
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+PIXEL_UM, WINDOW_PX = 0.04, 247
+ROUNDS = 3
+
+MEASURED = """
+import json, resource, sys, time
+from cemvis.images.micrograph import open_micrograph
+from cemvis.images.pixel_size import PixelSize
+from cemvis.workflows.map import map_mosaic
+
+mosaic, model, output = sys.argv[1:]
+size = PixelSize({pixel_um}, "option")
+
+def bands(threads):
+    with open_micrograph(mosaic, pixel_size=size) as image:
+        rows, cols = image.shape
+        high = max(1, 2**26 // cols // image.chunk_shape[0]) * image.chunk_shape[0]
+        for row in range(0, rows, high):
+            image.read(row, 0, min(high, rows - row), cols, threads=threads)
+
+def windows(side, every):
+    with open_micrograph(mosaic, pixel_size=size) as image:
+        rows, cols = image.shape
+        for row in range(0, rows - side + 1, side * every):
+            for col in range(0, cols - side + 1, side):
+                image.read(row, col, side, side)
+
+def mapped():
+    map_mosaic(mosaic, model, output=output, pixel_size=size, threads=2, overwrite=True)
+
+began = time.perf_counter()
+{call}
+seconds = time.perf_counter() - began
+unit = 1 if sys.platform == "darwin" else 1024
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit]))
+"""
+EVERY = 25
+CALLS = {
+    "map": "mapped()",
+    "bands": "bands(threads=2)",
+    "bands, plain": "bands(threads=1)",
+    "windows": f"windows({WINDOW_PX}, every={EVERY})",
+}
+
+
+def measure(call: str, mosaic: Path, model: Path, output: Path) -> tuple[float, int]:
+    """Make one call in a process of its own; return its seconds and its peak resident bytes."""
+    code = MEASURED.format(call=call, pixel_um=PIXEL_UM)
+    arguments = [sys.executable, "-c", code, str(mosaic), str(model), str(output)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    finished = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+    seconds, peak_bytes = json.loads(finished.stdout)
+    return seconds, peak_bytes
+
+
+def write_mosaic(path: Path, side: int, *, compression: str | None) -> None:
+    """Write a mosaic of noisy discs in tiles of 1024 px, as stitching programs do, from one repeated square."""
+    import tifffile
+
+    from mosaics import paste_like
+
+    square = paste_like((2048, 2048))
+
+    def tiles() -> object:
+        for row in range(0, side, 1024):
+            for col in range(0, side, 1024):
+                turned = np.rot90(square, (row // 1024 + 3 * (col // 1024)) % 4)
+                yield np.ascontiguousarray(turned[row % 2048 :, col % 2048 :][:1024, :1024])
+
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        settings = {"tile": (1024, 1024), "compression": compression, "metadata": None}
+        writer.write(tiles(), shape=(side, side), dtype="uint8", **settings)
+
+
+def check_answer(mosaic: Path, output: Path, side: int) -> None:
+    """Compare cells at the corners and in the middle of a map with NumPy means of crops."""
+    import pandas as pd
+
+    from cemvis.images.micrograph import open_micrograph
+
+    table = pd.read_parquet(output / "cells.parquet", columns=["row", "column", "mean_grey"])
+    count = side // WINDOW_PX
+    assert len(table) == count**2
+    with open_micrograph(mosaic) as image:
+        for row, col in [(0, 0), (count - 1, count - 1), (count // 2, 0), (count // 3, count // 2)]:
+            crop = image.read(row * WINDOW_PX, col * WINDOW_PX, WINDOW_PX, WINDOW_PX)
+            cell = table.iloc[row * count + col]
+            assert (cell["row"], cell["column"]) == (row, col)
+            assert abs(cell["mean_grey"] - crop.mean(dtype=np.float64)) < 1e-5
+
+
+def prepare(folder: Path, side: int, compression: str | None) -> None:
+    """Write the model and the mosaic, map it once and check the map."""
+    sys.path.insert(0, str(TESTS))
+    from mosaics import example_model
+
+    mosaic, model, output = paths_in(folder)
+    example_model(model, window_um=WINDOW_PX * PIXEL_UM)
+    write_mosaic(mosaic, side, compression=compression)
+    measure(CALLS["map"], mosaic, model, output)
+    check_answer(mosaic, output, side)
+
+
+def paths_in(folder: Path) -> tuple[Path, Path, Path]:
+    """Return the paths of mosaic, model and map."""
+    return folder / "mosaic.tif", folder / "model.safetensors", folder / "map"
+
+
+def compare(folder: Path, side: int, *, compression: str | None, rounds: int) -> dict[str, tuple[float, int]]:
+    """Return the median seconds and the highest peak memory of each of `CALLS`, after checking the map."""
+    # A process takes over the peak of the one that starts it, so this one has to stay small.
+    preparing = multiprocessing.get_context("spawn").Process(target=prepare, args=(folder, side, compression))
+    preparing.start()
+    preparing.join()
+    assert preparing.exitcode == 0
+    taken: dict[str, list[tuple[float, int]]] = {name: [] for name in CALLS}
+    for _ in range(rounds):
+        for name, call in CALLS.items():
+            taken[name].append(measure(call, *paths_in(folder)))
+    found = {
+        name: (statistics.median(seconds for seconds, _ in each), max(peak for _, peak in each))
+        for name, each in taken.items()
+    }
+    seconds, peak = found["windows"]
+    rows = side // WINDOW_PX
+    return found | {"windows": (seconds * rows / -(-rows // EVERY), peak)}
+
+
+def test_map_of_6000_px_stays_within_memory(tmp_path: Path) -> None:
+    found = compare(tmp_path, 6000, compression="zlib", rounds=1)
+    assert found["map"][1] < 2**30
+
+
+def main(side: int) -> None:
+    """Print the comparison for two compressed mosaics and an uncompressed one of `side` px."""
+    print(f"{side:,} x {side:,} uint8 in tiles of 1024 px, cached by the system; medians of {ROUNDS} rounds")
+    for compression in ("lzw", "zlib", None):
+        with tempfile.TemporaryDirectory() as folder:
+            found = compare(Path(folder), side, compression=compression, rounds=ROUNDS)
+        print(compression or "uncompressed")
+        for name, (seconds, peak) in found.items():
+            ratio = found["map"][0] / seconds
+            print(
+                f"  {name:13s}{seconds:8.2f} s, peak {peak / 2**20:5,.0f} MiB; the map takes {ratio:.2f} times as long"
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 25_000)

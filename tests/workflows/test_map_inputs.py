@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cemvis.workflows import _map_inputs
+from cemvis.workflows._map_inputs import file_digest
+
+
+def test_small_file_is_hashed_whole(tmp_path: Path) -> None:
+    path = tmp_path / "mosaic"
+    path.write_bytes(b"grey levels")
+    assert file_digest(path) == {"bytes": 11, "sha256": hashlib.sha256(b"grey levels").hexdigest()}
+
+
+def test_large_file_is_sampled_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_map_inputs, "WHOLE_UP_TO_BYTES", 1000)
+    monkeypatch.setattr(_map_inputs, "SAMPLES", 5)
+    monkeypatch.setattr(_map_inputs, "SAMPLE_BYTES", 16)
+    data = np.random.default_rng(1).bytes(5000)
+    path = tmp_path / "mosaic"
+
+    def digest(of: bytes) -> str:
+        path.write_bytes(of)
+        found = file_digest(path)
+        assert found.keys() == {"bytes", "sha256_of_samples"}
+        assert found["bytes"] == len(of)
+        return found["sha256_of_samples"]
+
+    first = digest(data)
+    assert digest(data) == first
+    for at in (0, 15, 4999, 4984, (5000 - 16) * 2 // 4):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        assert digest(bytes(changed)) != first
+    assert digest(data + b"x") != first
