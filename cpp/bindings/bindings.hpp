@@ -3,6 +3,6 @@
 #include <pybind11/pybind11.h>
 
 void bind_devices(pybind11::module_& m);
-void bind_specimen(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
+void bind_specimen(pybind11::module_& m);
 void bind_tiling(pybind11::module_& m);

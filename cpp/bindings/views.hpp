@@ -10,9 +10,7 @@
 
 #include "cemvis/image_view.hpp"
 
-// Arguments that with noconvert are an array of exactly this type, or an error: with any strides, and in C order.
-template <class T>
-using StridedArray = pybind11::array_t<T, 0>;
+// With noconvert, an array of exactly this type in C order, or an error.
 template <class T>
 using AdjacentArray = pybind11::array_t<T, pybind11::array::c_style>;
 
@@ -30,6 +28,20 @@ cemvis::ImageView<T> image_view(const pybind11::array_t<T, Flags>& image) {
     throw std::invalid_argument("image must be aligned in memory");
   }
   return {image.data(), image.shape(0), image.shape(1), image.strides(0) / size, image.strides(1) / size};
+}
+
+// Calls call(view) with a view of an image of 8 or 16 bits and any strides, without a copy. Nothing is converted.
+template <class Call>
+auto with_pixels(const pybind11::array& image, const Call& call) {
+  using Image8 = pybind11::array_t<std::uint8_t, 0>;
+  using Image16 = pybind11::array_t<std::uint16_t, 0>;
+  if (pybind11::isinstance<Image8>(image)) {
+    return call(image_view(pybind11::reinterpret_borrow<Image8>(image)));
+  }
+  if (pybind11::isinstance<Image16>(image)) {
+    return call(image_view(pybind11::reinterpret_borrow<Image16>(image)));
+  }
+  throw pybind11::type_error("image must be native uint8 or uint16");
 }
 
 // All numbers of an array of shape (n, 2), pair by pair.

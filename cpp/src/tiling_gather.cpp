@@ -6,6 +6,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -218,6 +219,22 @@ void check_centres(std::span<const double> centres, Extent image, const WindowGa
 }
 
 }  // namespace
+
+Border border_named(std::string_view name) {
+  if (name == "reflect") {
+    return Border::reflect;
+  }
+  if (name == "nearest") {
+    return Border::nearest;
+  }
+  if (name == "constant") {
+    return Border::constant;
+  }
+  if (name == "refuse") {
+    return Border::refuse;
+  }
+  throw std::invalid_argument("border must be reflect, nearest, constant or refuse");
+}
 
 template <class T>
 void gather_windows(const ImageView<T>& image, std::span<const double> centres, const WindowGather& gather,

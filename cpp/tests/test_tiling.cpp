@@ -242,6 +242,8 @@ void check_refusals() {
   CEMVIS_CHECK_THROWS(at({-1, 0}), std::invalid_argument);
   CEMVIS_CHECK_THROWS(at({1, 2, 3}), std::invalid_argument);
 
+  CEMVIS_CHECK(cemvis::border_named("nearest") == Border::nearest);
+  CEMVIS_CHECK_THROWS(cemvis::border_named("wrap"), std::invalid_argument);
   std::vector<float> out(25);
   const auto gather = [&](double row, double col, const WindowGather& how) {
     cemvis::gather_windows(image, std::vector<double>{row, col}, how, out, 1);

@@ -1,7 +1,5 @@
 """Types of the compiled core; `cemvis.kernels` documents what the functions compute."""
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +15,7 @@ class CudaDevice:
 
 def built_with_cuda() -> bool: ...
 def cuda_devices() -> tuple[list[CudaDevice], str]: ...
+def simd_level() -> str: ...
 
 class GrainClass:
     def __init__(self, radius_min_um: float, radius_max_um: float, volume_fraction: float, /) -> None: ...
@@ -80,14 +79,6 @@ def phase_plane(
 def contact_volumes(
     paste: PasteParameters, xy_um: NDArray[np.float64], radius_um: float, points: int, threads: int
 ) -> NDArray[np.float32]: ...
-def simd_level() -> str: ...
-
-class Border:
-    reflect: ClassVar[Border]
-    nearest: ClassVar[Border]
-    constant: ClassVar[Border]
-    refuse: ClassVar[Border]
-
 def window_sums_grid(
     image: NDArray[np.generic], window_px: tuple[int, int], step_px: tuple[int, int], squares: bool, threads: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64] | None]: ...
@@ -103,7 +94,7 @@ def gather_windows(
     centres: NDArray[np.float64],
     window_px: tuple[int, int],
     downsample: int,
-    border: Border,
+    border: str,
     fill: float,
     grey_mean: float,
     grey_sd: float,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import os
 import subprocess
 import sys
@@ -497,12 +496,8 @@ def test_the_core_checks_ranges_too(call: Callable[[object, np.ndarray], object]
 
 
 def test_the_core_converts_nothing() -> None:
-    for image in (np.full((4, 4), 300, np.int64), np.full((4, 4), 0.9), [[1, 2], [3, 4]]):
-        with pytest.raises(TypeError, match="incompatible function arguments"):
+    for image in (np.full((4, 4), 300, np.int64), np.full((4, 4), 0.9), np.zeros((4, 4), np.int8), [[1, 2], [3, 4]]):
+        with pytest.raises(TypeError, match=r"incompatible function arguments|must be native uint8 or uint16"):
             tiling._core.window_sums_grid(image, (2, 2), (1, 1), True, 1)
     with pytest.raises(TypeError, match="incompatible function arguments"):
         tiling._core.window_sums_at(np.zeros((4, 4), np.uint8), np.zeros((2, 4), np.int64)[:, ::2], (2, 2), True, 1)
-
-
-def test_examples() -> None:
-    assert doctest.testmod(tiling).failed == 0

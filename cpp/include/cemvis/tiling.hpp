@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "cemvis/image_view.hpp"
 #include "cemvis/simd.hpp"
@@ -50,6 +51,9 @@ enum class Border {
   constant,  // one grey level
   refuse,    // nothing: a window that needs it is an error
 };
+
+// Throws std::invalid_argument if no border has this name.
+Border border_named(std::string_view name);
 
 struct WindowGather {
   Extent window;                // pixels of the image that a window covers

@@ -40,7 +40,14 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     Nothing is shown if `quiet` is set or the standard error is not a terminal.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

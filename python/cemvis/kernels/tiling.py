@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,12 +22,6 @@ LARGEST_WINDOW_PX = 65536
 """No window may be longer along either axis: up to here the sums of squares fit 64 bits."""
 
 Border = Literal["reflect", "nearest", "constant", "refuse"]
-_BORDERS: dict[str, _core.Border] = {
-    "reflect": _core.Border.reflect,
-    "nearest": _core.Border.nearest,
-    "constant": _core.Border.constant,
-    "refuse": _core.Border.refuse,
-}
 _FARTHEST_CENTRE_PX = 2.0**40
 
 
@@ -238,8 +232,8 @@ def gather_windows(
     _check_image(image)
     window = _pair(window_px, name="window_px")
     positions = _centres(centres)
-    if border not in _BORDERS:
-        msg = f"border is {border!r}; wanted one of {', '.join(_BORDERS)}"
+    if border not in get_args(Border):
+        msg = f"border is {border!r}; wanted one of {', '.join(get_args(Border))}"
         raise InputError(msg)
     factor = _whole(downsample, name="downsample")
     if window[0] % factor or window[1] % factor:
@@ -253,7 +247,7 @@ def gather_windows(
     batch = _batch(out, (len(positions), window[0] // factor, window[1] // factor))
     with _input_errors():
         _core.gather_windows(
-            image, positions, window, factor, _BORDERS[border], fill, grey_mean, sd, batch, thread_count(threads)
+            image, positions, window, factor, border, fill, grey_mean, sd, batch, thread_count(threads)
         )
     return batch
 
