@@ -1,6 +1,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "bindings.hpp"
 #include "cemvis/specimen.hpp"
 
@@ -31,31 +33,22 @@ Image phases(const PasteParameters& paste, double pixel_size_um, double depth_um
 }
 
 // One row a contact: the shares of the phases, their packings, the orientation of CH.
-py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<double>& xy_um, double radius_um,
-                            int points, int threads) {
+py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<double, py::array::c_style>& xy_um,
+                            double radius_um, int points, int threads) {
+  using cemvis::Contact;
+  using cemvis::ContactVolume;
+  static_assert(sizeof(Contact) == 2 * sizeof(double) && sizeof(ContactVolume) == 17 * sizeof(float));
   if (xy_um.ndim() != 2 || xy_um.shape(1) != 2) {
     throw std::invalid_argument("xy_um must have shape (n, 2)");
   }
-  std::vector<cemvis::Contact> at;
-  at.reserve(static_cast<std::size_t>(xy_um.shape(0)));
-  for (py::ssize_t n = 0; n < xy_um.shape(0); ++n) {
-    at.push_back({xy_um.at(n, 0), xy_um.at(n, 1)});
-  }
-  std::vector<cemvis::ContactVolume> volumes(at.size());
-  {
-    const py::gil_scoped_release release;
-    cemvis::contact_volumes(paste, at, radius_um, points, threads, volumes.data());
-  }
-  py::array_t<float> table({xy_um.shape(0), py::ssize_t{2 * cemvis::phase_count + 1}});
-  auto cell = table.mutable_unchecked<2>();
-  for (std::size_t n = 0; n < volumes.size(); ++n) {
-    const auto row = static_cast<py::ssize_t>(n);
-    for (py::ssize_t p = 0; p < cemvis::phase_count; ++p) {
-      cell(row, p) = volumes[n].share[static_cast<std::size_t>(p)];
-      cell(row, cemvis::phase_count + p) = volumes[n].packing[static_cast<std::size_t>(p)];
-    }
-    cell(row, 2 * cemvis::phase_count) = volumes[n].orientation;
-  }
+  std::vector<Contact> at(static_cast<std::size_t>(xy_um.shape(0)));
+  std::memcpy(at.data(), xy_um.data(), at.size() * sizeof(Contact));
+  std::vector<ContactVolume> volumes(at.size());
+  py::array_t<float> table({xy_um.shape(0), py::ssize_t{17}});
+  auto* out = table.mutable_data();
+  const py::gil_scoped_release release;
+  cemvis::contact_volumes(paste, at, radius_um, points, threads, volumes.data());
+  std::memcpy(out, volumes.data(), volumes.size() * sizeof(ContactVolume));
   return table;
 }
 
@@ -63,52 +56,29 @@ py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<doub
 
 void bind_specimen(py::module_& m) {
   py::class_<cemvis::GrainClass>(m, "GrainClass").def(py::init<double, double, double>());
-  py::class_<PasteParameters> paste(m, "PasteParameters");
-  paste.def(py::init<>())
-      .def_readwrite("seed", &PasteParameters::seed)
-      .def_readwrite("grains", &PasteParameters::grains);
-#define CEMVIS_FIELD(name) paste.def_readwrite(#name, &PasteParameters::name)
-  CEMVIS_FIELD(outline_coarse_um);
-  CEMVIS_FIELD(outline_fine_um);
-  CEMVIS_FIELD(reaction_depth_um);
-  CEMVIS_FIELD(reaction_spread);
-  CEMVIS_FIELD(belite_reaction_ratio);
-  CEMVIS_FIELD(rim_um);
-  CEMVIS_FIELD(hollow_share);
-  CEMVIS_FIELD(hollow_gap_um);
-  CEMVIS_FIELD(crystal_um);
-  CEMVIS_FIELD(belite_share);
-  CEMVIS_FIELD(interstitial_share);
-  CEMVIS_FIELD(ferrite_share);
-  CEMVIS_FIELD(ch_wavelength_um);
-  CEMVIS_FIELD(ch_threshold);
-  CEMVIS_FIELD(ch_crystal_um);
-  CEMVIS_FIELD(plate_cell_um);
-  CEMVIS_FIELD(plate_share);
-  CEMVIS_FIELD(pore_wavelength_um);
-  CEMVIS_FIELD(pore_threshold);
-  CEMVIS_FIELD(pore_patchiness);
-  CEMVIS_FIELD(crack_wavelength_um);
-  CEMVIS_FIELD(crack_width_um);
-  CEMVIS_FIELD(crack_share);
-  CEMVIS_FIELD(texture_um);
+#define CEMVIS_FIELD(name) .def_readwrite(#name, &PasteParameters::name)
+  py::class_<PasteParameters>(m, "PasteParameters")
+      .def(py::init<>())
+      // clang-format off
+      CEMVIS_FIELD(seed) CEMVIS_FIELD(grains) CEMVIS_FIELD(outline_coarse_um) CEMVIS_FIELD(outline_fine_um)
+      CEMVIS_FIELD(reaction_depth_um) CEMVIS_FIELD(reaction_spread) CEMVIS_FIELD(belite_reaction_ratio)
+      CEMVIS_FIELD(rim_um) CEMVIS_FIELD(hollow_share) CEMVIS_FIELD(hollow_gap_um) CEMVIS_FIELD(crystal_um)
+      CEMVIS_FIELD(belite_share) CEMVIS_FIELD(interstitial_share) CEMVIS_FIELD(ferrite_share)
+      CEMVIS_FIELD(ch_wavelength_um) CEMVIS_FIELD(ch_threshold) CEMVIS_FIELD(ch_crystal_um)
+      CEMVIS_FIELD(plate_cell_um) CEMVIS_FIELD(plate_share) CEMVIS_FIELD(pore_wavelength_um)
+      CEMVIS_FIELD(pore_threshold) CEMVIS_FIELD(pore_patchiness) CEMVIS_FIELD(crack_wavelength_um)
+      CEMVIS_FIELD(crack_width_um) CEMVIS_FIELD(crack_share) CEMVIS_FIELD(texture_um);
+  // clang-format on
 #undef CEMVIS_FIELD
-  py::class_<ImageParameters> image(m, "ImageParameters");
-  image.def(py::init<>());
-#define CEMVIS_FIELD(name) image.def_readwrite(#name, &ImageParameters::name)
-  CEMVIS_FIELD(pixel_size_um);
-  CEMVIS_FIELD(eta);
-  CEMVIS_FIELD(eta_per_packing);
-  CEMVIS_FIELD(surface_depth_um);
-  CEMVIS_FIELD(surface_weight);
-  CEMVIS_FIELD(surface_blur_um);
-  CEMVIS_FIELD(layer_depth_um);
-  CEMVIS_FIELD(layer_weight);
-  CEMVIS_FIELD(layer_blur_um);
-  CEMVIS_FIELD(gain);
-  CEMVIS_FIELD(offset);
-  CEMVIS_FIELD(read_noise);
-  CEMVIS_FIELD(shot_noise);
+#define CEMVIS_FIELD(name) .def_readwrite(#name, &ImageParameters::name)
+  py::class_<ImageParameters>(m, "ImageParameters")
+      .def(py::init<>())
+      // clang-format off
+      CEMVIS_FIELD(pixel_size_um) CEMVIS_FIELD(eta) CEMVIS_FIELD(eta_per_packing) CEMVIS_FIELD(surface_depth_um)
+      CEMVIS_FIELD(surface_weight) CEMVIS_FIELD(surface_blur_um) CEMVIS_FIELD(layer_depth_um)
+      CEMVIS_FIELD(layer_weight) CEMVIS_FIELD(layer_blur_um) CEMVIS_FIELD(gain) CEMVIS_FIELD(offset)
+      CEMVIS_FIELD(read_noise) CEMVIS_FIELD(shot_noise);
+  // clang-format on
 #undef CEMVIS_FIELD
   m.def("render_bse", &render, py::arg("paste"), py::arg("image"), py::arg("row"), py::arg("col"), py::arg("rows"),
         py::arg("cols"), py::arg("threads"));
