@@ -42,7 +42,7 @@ py::array_t<float> contacts(const PasteParameters& paste, const py::array_t<doub
     throw std::invalid_argument("xy_um must have shape (n, 2)");
   }
   std::vector<Contact> at(static_cast<std::size_t>(xy_um.shape(0)));
-  std::memcpy(at.data(), xy_um.data(), at.size() * sizeof(Contact));
+  std::memcpy(static_cast<void*>(at.data()), xy_um.data(), at.size() * sizeof(Contact));
   std::vector<ContactVolume> volumes(at.size());
   py::array_t<float> table({xy_um.shape(0), py::ssize_t{17}});
   auto* out = table.mutable_data();
