@@ -239,7 +239,7 @@ void phase_plane(const PasteParameters& paste, double pixel_size_um, double dept
     const double x0 = static_cast<double>(col + c) * pixel_size_um;
     const double y0 = static_cast<double>(row + r) * pixel_size_um;
     const Paste here(paste, x0, y0, x0 + static_cast<double>(nc) * pixel_size_um,
-                     y0 + static_cast<double>(nr) * pixel_size_um, depth_um);
+                     y0 + static_cast<double>(nr) * pixel_size_um, depth_um, Paste::Detail::phase);
     for (std::int64_t j = 0; j < nr; ++j) {
       for (std::int64_t i = 0; i < nc; ++i) {
         const Material m = here.at(static_cast<double>(col + c + i) * pixel_size_um,

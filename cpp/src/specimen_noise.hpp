@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -18,10 +19,18 @@ inline std::uint32_t mix(std::uint32_t h) {  // a bijection in which each input 
   return h;
 }
 
-inline std::uint32_t hash(std::uint32_t seed, std::int32_t i, std::int32_t j, std::int32_t k) {
-  std::uint32_t h = mix(seed ^ (static_cast<std::uint32_t>(i) * 0x9e3779b1U));
-  h = mix(h ^ (static_cast<std::uint32_t>(j) * 0x85ebca77U));
+// A cell's hash in three steps, so that neighbours can share the first ones.
+inline std::uint32_t hash_x(std::uint32_t seed, std::int32_t i) {
+  return mix(seed ^ (static_cast<std::uint32_t>(i) * 0x9e3779b1U));
+}
+inline std::uint32_t hash_y(std::uint32_t h, std::int32_t j) {
+  return mix(h ^ (static_cast<std::uint32_t>(j) * 0x85ebca77U));
+}
+inline std::uint32_t hash_z(std::uint32_t h, std::int32_t k) {
   return mix(h ^ (static_cast<std::uint32_t>(k) * 0xc2b2ae3dU));
+}
+inline std::uint32_t hash(std::uint32_t seed, std::int32_t i, std::int32_t j, std::int32_t k) {
+  return hash_z(hash_y(hash_x(seed, i), j), k);
 }
 
 // The n-th uniform number in [0, 1) of a hashed cell.
@@ -61,13 +70,18 @@ inline float gradient(std::uint32_t seed, double px, double py, double pz) {
   const float u = fade(dx);
   const float v = fade(dy);
   const float w = fade(dz);
-  const auto corner = [&](std::int32_t a, std::int32_t b, std::int32_t c) {
-    return slope(hash(seed, i + a, j + b, k + c), dx - static_cast<float>(a), dy - static_cast<float>(b),
-                 dz - static_cast<float>(c));
+  const std::uint32_t left = hash_x(seed, i);
+  const std::uint32_t right = hash_x(seed, i + 1);
+  const auto corner = [&](std::uint32_t column, float ox, float oy, std::int32_t c) {
+    return slope(hash_z(column, k + c), dx - ox, dy - oy, dz - static_cast<float>(c));
   };
-  const float near = lerp(lerp(corner(0, 0, 0), corner(1, 0, 0), u), lerp(corner(0, 1, 0), corner(1, 1, 0), u), v);
-  const float far = lerp(lerp(corner(0, 0, 1), corner(1, 0, 1), u), lerp(corner(0, 1, 1), corner(1, 1, 1), u), v);
-  return lerp(near, far, w);
+  const std::array<std::uint32_t, 4> column = {hash_y(left, j), hash_y(right, j), hash_y(left, j + 1),
+                                               hash_y(right, j + 1)};
+  const auto layer = [&](std::int32_t c) {
+    return lerp(lerp(corner(column[0], 0, 0, c), corner(column[1], 1, 0, c), u),
+                lerp(corner(column[2], 0, 1, c), corner(column[3], 1, 1, c), u), v);
+  };
+  return lerp(layer(0), layer(1), w);
 }
 
 // Sum of `octaves` gradient noises, each of half the wavelength and `gain` times the amplitude of the one before.

@@ -39,10 +39,12 @@ noise::Cell noise::nearest_cell(std::uint32_t seed, double x, double y, double z
   double first = 1e9;
   double second = 1e9;
   Cell cell;
-  for (std::int32_t c = k - 1; c <= k + 1; ++c) {
+  for (std::int32_t a = i - 1; a <= i + 1; ++a) {
+    const std::uint32_t slab = hash_x(seed, a);
     for (std::int32_t b = j - 1; b <= j + 1; ++b) {
-      for (std::int32_t a = i - 1; a <= i + 1; ++a) {
-        const std::uint32_t id = hash(seed, a, b, c);
+      const std::uint32_t column = hash_y(slab, b);
+      for (std::int32_t c = k - 1; c <= k + 1; ++c) {
+        const std::uint32_t id = hash_z(column, c);
         const double dx = a + uniform(id, 1) - x;
         const double dy = b + uniform(id, 2) - y;
         const double dz = c + uniform(id, 3) - z;
@@ -92,11 +94,12 @@ void check_paste(const PasteParameters& paste) {
           "the reaction depth must not be negative, nor its spread beyond 1");
 }
 
-Paste::Paste(const PasteParameters& paste, double x0, double y0, double x1, double y1, double depth_um)
+Paste::Paste(const PasteParameters& paste, double x0, double y0, double x1, double y1, double depth_um, Detail detail)
     : paste_(&paste),
       grains_(paste, x0, y0, x1, y1, depth_um),
       seed_(noise::mix(static_cast<std::uint32_t>(paste.seed) +
-                       0x51ed270bU * static_cast<std::uint32_t>(paste.seed >> 32U))) {}
+                       0x51ed270bU * static_cast<std::uint32_t>(paste.seed >> 32U))),
+      detail_(detail) {}
 
 Material Paste::at(double x, double y, double z) const {
   const auto [outline, grain] = grains_.nearest(x, y, z);
@@ -226,6 +229,9 @@ bool Paste::in_crack(double x, double y, double z) const {
 }
 
 Material Paste::csh(Phase phase, double x, double y, double z) const {
+  if (detail_ == Detail::phase) {
+    return {phase, 0, 0};
+  }
   const float patch = noise::gradient(seed_ + field::patches, x / patch_wavelength_um, y / patch_wavelength_um,
                                       z / patch_wavelength_um);
   const float fine = noise::fractal(seed_ + field::texture, x, y, z, paste_->texture_um, 6, 0.8F);
