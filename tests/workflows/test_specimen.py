@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import tifffile
 
 from cemvis._files import sha256_of
+from cemvis.analysis.specimen.recipes import RECIPES
 from cemvis.errors import FileAccessError, InputError, OutputExistsError
 from cemvis.workflows.specimen import SpecimenConfig, make_specimen
 
@@ -109,6 +111,47 @@ def test_an_interrupt_leaves_nothing_half_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("moved", ["area-000", ".area-000.part"])
+def test_a_failed_replacement_leaves_the_old_area(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    old = shutil.copytree(made, tmp_path / "area-000")
+    rename = Path.replace
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name == moved:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(FileAccessError, match="No space left"):
+        make_specimen(replace(SMALL, seed=6), tmp_path, overwrite=True)
+    assert list(tmp_path.iterdir()) == [old]
+    assert {p.name: sha256_of(p) for p in old.iterdir()} == {p.name: sha256_of(p) for p in made.iterdir()}
+
+
+def test_what_a_killed_run_left_is_replaced_when_asked(made: Path, tmp_path: Path) -> None:
+    """Killed between the two renames: the old area lies aside, the new one is not in place."""
+    shutil.copytree(made, tmp_path / ".area-000.old")
+    (tmp_path / ".area-000.part").mkdir()
+    with pytest.raises(OutputExistsError, match=r"area-000\.part is there already.*--overwrite"):
+        make_specimen(SMALL, tmp_path)
+    assert (tmp_path / ".area-000.old" / "before.tif").exists()
+    folder = make_specimen(SMALL, tmp_path, overwrite=True)[0]
+    assert list(tmp_path.iterdir()) == [folder]
+    assert sha256_of(folder / "before.tif") == sha256_of(made / "before.tif")
+
+
+def test_a_recipe_that_has_changed_is_made_anew(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(made, tmp_path / "area-000")
+    assert make_specimen(SMALL, tmp_path) == [tmp_path / "area-000"]
+    recipe = RECIPES[SMALL.recipe]
+    changed = replace(recipe, paste=replace(recipe.paste, rim_um=0.45))
+    monkeypatch.setitem(RECIPES, SMALL.recipe, changed)
+    with pytest.raises(OutputExistsError, match="made with other settings"):
+        make_specimen(SMALL, tmp_path)
+
+
 def test_an_output_that_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileAccessError, match="cannot write"):
@@ -120,5 +163,9 @@ def test_settings_out_of_range() -> None:
         make_specimen(replace(SMALL, areas=0), Path("unused"))
     with pytest.raises(InputError, match="truth_step_um"):
         make_specimen(replace(SMALL, truth_step_um=5000.0), Path("unused"))
+    with pytest.raises(InputError, match=r"truth_step_um is 0\.0001; wanted 0\.5"):
+        make_specimen(replace(SMALL, truth_step_um=1e-4), Path("unused"))
+    with pytest.raises(InputError, match=r"truth_step_um is 0\.04; wanted 1 .*10000 steps"):
+        make_specimen(SpecimenConfig(batches=50, truth_step_um=0.04), Path("unused"))
     with pytest.raises(InputError, match="no recipe"):
         make_specimen(replace(SMALL, recipe="granite"), Path("unused"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ PICTURE, HISTOGRAM, ABOUT = "specimen.png", "indents.png", "specimen.json"
 TARGET_DEPTH_NM = 500.0
 BAND_PX = 1024
 OVERVIEW_PX = 1000
+TRUTH_POINTS = 10_000  # along an edge: the maps are held in memory, 8 bytes a point
 
 Progress = Callable[[str, int, int], None]
 
@@ -81,7 +83,9 @@ def make_specimen(
     """Write the areas of a virtual specimen, each into a folder of its own; return the folders.
 
     An area is made under a temporary name and renamed when it is whole. Areas that are there already, made by the
-    same version with the same settings, are kept: an interrupted run is continued by running it again.
+    same version from the same recipe and settings, are kept: an interrupted run is continued by running it again.
+    A run that was killed outright leaves the temporary folder, which only `overwrite` replaces: it may as well belong
+    to a run that is still going.
 
     Parameters
     ----------
@@ -90,7 +94,7 @@ def make_specimen(
     output
         Folder for area-000, area-001 and so on.
     overwrite
-        Whether areas made with other settings may be replaced.
+        Whether areas made with other settings, and the temporary folders of killed runs, may be replaced.
     threads
         All cores by default.
     progress
@@ -101,7 +105,7 @@ def make_specimen(
     InputError
         If the settings make no specimen.
     OutputExistsError
-        If an area's folder holds something else and `overwrite` is not set.
+        If an area's folder or its temporary folder holds something else and `overwrite` is not set.
     FileAccessError
         If a file cannot be written.
     """
@@ -109,23 +113,32 @@ def make_specimen(
         msg = f"areas is {config.areas}; wanted 1 to 1000"
         raise InputError(msg)
     step_um = positive(config.truth_step_um, name="truth_step_um")
-    if step_um > config.area(0).edge_um / 2:
-        msg = f"truth_step_um is {step_um:g}; wanted at most {config.area(0).edge_um / 2:g}, half an area"
+    edge_um = config.area(0).edge_um
+    finest_um = max(config.pixel_size_um, edge_um / TRUTH_POINTS)
+    if not finest_um <= step_um <= edge_um / 2:
+        msg = (
+            f"truth_step_um is {step_um:g}; wanted {finest_um:g} (a pixel of the mosaic, and at most {TRUTH_POINTS} "
+            f"steps along an area) to {edge_um / 2:g} (half an area)"
+        )
         raise InputError(msg)
     folders = [Path(output) / f"area-{index:03d}" for index in range(config.areas)]
-    missing = [i for i, folder in enumerate(folders) if not _is_made(folder, config.origin(i), overwrite=overwrite)]
+    missing = [i for i, folder in enumerate(folders) if not _is_made(folder, config, i, overwrite=overwrite)]
     for index in missing:
-        _make_area(config, index, folders[index], threads, progress or (lambda _stage, _done, _steps: None))
+        with _made_whole(folders[index], overwrite=overwrite) as part:
+            _make_area(config, index, part, folders[index].name, threads, progress or (lambda *_: None))
     return folders
 
 
-def _is_made(folder: Path, origin: dict[str, Any], *, overwrite: bool) -> bool:
+def _is_made(folder: Path, config: SpecimenConfig, index: int, *, overwrite: bool) -> bool:
     """Return whether the area is there already; refuse a folder that holds something else."""
+    # A recipe may change while the version stands still, and its record has been through JSON.
+    wanted = {"origin": config.origin(index), "recipe": json.loads(json.dumps(asdict(config.area(index).recipe)))}
     if not folder.exists():
         return False
     about = folder / ABOUT
     try:
-        if json.loads(about.read_text(encoding="utf-8"))["origin"] == origin:
+        made = json.loads(about.read_text(encoding="utf-8"))
+        if all(made[key] == value for key, value in wanted.items()):
             return True
     except (OSError, ValueError, KeyError, TypeError):
         msg = f"{folder} is there already and is no area of a virtual specimen; choose another folder"
@@ -136,30 +149,63 @@ def _is_made(folder: Path, origin: dict[str, Any], *, overwrite: bool) -> bool:
     return False
 
 
-def _make_area(config: SpecimenConfig, index: int, folder: Path, threads: int | None, progress: Progress) -> None:
-    part = folder.with_name(f".{folder.name}.part")
+@contextmanager
+def _made_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `folder` once the block ends without an error.
+
+    A folder that is there already is moved aside first and deleted last: whatever fails, one whole area remains.
+    """
+    part, aside = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        area = config.area(index)
-        overview = _write_images(area, part, config.origin(index), threads, progress, folder.name)
-        progress(f"{folder.name}: indents", 0, 1)
-        indents = area.indent(threads=threads)
-        write_text(part / INDENTS, _indents_csv(area, indents))
-        progress(f"{folder.name}: indents", 1, 1)
-        modulus = _write_truth(config, area, index, part, threads, progress, folder.name)
-        _write_figures(area, indents, overview, modulus, config.truth_step_um, part)
-        write_text(part / ABOUT, _about(config, area, index, indents, part))
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
+        if overwrite and part.exists():
+            shutil.rmtree(part)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.mkdir()  # also keeps out a second run of the same area
+        except FileExistsError:
+            msg = (
+                f"{part} is there already: another run is making this area, or was killed at it; "
+                "wait for it, or replace what a killed run left with --overwrite"
+            )
+            raise OutputExistsError(msg) from None
+        try:
+            if aside.exists():
+                _settle(folder, aside)  # a run was killed in the midst of replacing
+            yield part
+            if folder.exists():
+                folder.replace(aside)
+            part.replace(folder)
+        finally:
+            if aside.exists():
+                _settle(folder, aside)
+            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        if isinstance(error, FileAccessError):
+        if isinstance(error, (FileAccessError, OutputExistsError)):
             raise
         msg = f"cannot write {folder}: {error.strerror or error}"
         raise FileAccessError(msg) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+
+def _settle(folder: Path, aside: Path) -> None:
+    """Move the area that was put aside back, or delete it if a new one has taken its place."""
+    if folder.exists():
+        shutil.rmtree(aside)
+    else:
+        aside.replace(folder)
+
+
+def _make_area(
+    config: SpecimenConfig, index: int, part: Path, name: str, threads: int | None, progress: Progress
+) -> None:
+    area = config.area(index)
+    overview = _write_images(area, part, config.origin(index), threads, progress, name)
+    progress(f"{name}: indents", 0, 1)
+    indents = area.indent(threads=threads)
+    write_text(part / INDENTS, _indents_csv(area, indents))
+    progress(f"{name}: indents", 1, 1)
+    modulus = _write_truth(config, area, index, part, threads, progress, name)
+    _write_figures(area, indents, overview, modulus, config.truth_step_um, part)
+    write_text(part / ABOUT, _about(config, area, index, indents, part))
 
 
 def _write_images(
