@@ -202,9 +202,11 @@ def test_the_same_indents_twice_are_refused(folders, tmp_path) -> None:
     output = tmp_path / "m.safetensors"
     with pytest.raises(InputError, match="given twice"):
         train(areas([folders[0], folders[0]]), output, CONFIG)
-    shutil.copytree(folders[0], tmp_path / "copy")
-    with pytest.raises(InputError, match="one and copy hold the same indents"):
-        train(areas([folders[0], tmp_path / "copy"]), output, CONFIG)
+    for copy in (tmp_path / "copy", tmp_path / folders[0].name):  # under another name, and under the same
+        shutil.copytree(folders[0], copy)
+        with pytest.raises(InputError) as caught:
+            train(areas([folders[0], copy]), output, CONFIG)
+        assert f"{folders[0] / 'indents.csv'} and {copy / 'indents.csv'} hold the same indents" in str(caught.value)
     assert not output.exists()
 
 

@@ -55,7 +55,8 @@ class TrainConfig:
     anchors : GreyScale or None
         Grey levels of matrix and clinker in all mosaics, instead of those in their histograms.
     level : float
-        Share of the measurements in a new batch that the prediction intervals are to hold.
+        Share of the measurements that the prediction intervals are to hold, in a new batch of the same specimens and
+        sessions.
     seed : int
         Of the splits.
     threads : int or None
@@ -262,13 +263,16 @@ def _transform(scale: GreyScale, pairs: Pairs) -> GreyTransform:
 
 
 def _check_same_material(pairs: Sequence[Pairs]) -> None:
-    """Refuse copies of one table under several names, and pixel sizes that differ."""
-    first: dict[str, str] = {}
+    """Refuse copies of one table, whatever they are called, and pixel sizes that differ."""
+    first: dict[str, Path] = {}
     for each in pairs:
-        other = first.setdefault(each.indents_sha256, each.area.name)
-        if other != each.area.name:
-            msg = f"{other} and {each.area.name} hold the same indents; they would be in training and test at once"
+        if each.indents_sha256 in first:
+            msg = (
+                f"{first[each.indents_sha256]} and {each.area.indents} hold the same indents; "
+                "they would be in training and test at once"
+            )
             raise InputError(msg)
+        first[each.indents_sha256] = each.area.indents
         size, reference = each.pixel_size, pairs[0].pixel_size
         if abs(size.um / reference.um - 1) > _PIXEL_SIZE_TOLERANCE:
             msg = (
