@@ -61,6 +61,14 @@ def test_rows_that_are_not_ok_or_lack_a_number_are_left_out_and_counted(written)
     assert found.batch.tolist() == [0, 1]
 
 
+def test_a_batch_may_be_called_na_and_a_number_may_be_missing_by_that_word(written) -> None:
+    rows = ["1,1,20,1,NA,ok", "2,1,NA,1,NA,ok", "3,1,20,n/a,None,ok", "4,1,30,1,null,ok", "5,1,#N/A,1,null,ok"]
+    found = read_indents(written(HEADER + "\n".join(rows)), properties=BOTH)
+    assert found.x_um.tolist() == [1, 4]
+    assert found.batch.tolist() == [0, 1]
+    assert (found.not_ok, found.incomplete) == (0, 3)
+
+
 def test_hardness_is_not_asked_for_if_it_is_not_wanted(written) -> None:
     path = written(table().drop(columns="hardness_gpa"))
     assert list(read_indents(path, properties=("modulus",)).measured_gpa) == ["modulus"]

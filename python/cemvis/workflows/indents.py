@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _PLAUSIBLE_MEDIAN_GPA = {"modulus_gpa": (0.5, 1000.0), "hardness_gpa": (0.005, 100.0)}
+# What indenters and spreadsheets write into the cell of a number that they do not have; a batch may well be called so.
+_NO_NUMBER = (
+    "na",
+    "#na",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "1.#ind",
+    "-1.#ind",
+    "1.#qnan",
+    "-1.#qnan",
+)
 _UNITS_ABOVE = ((1e9, "Pa"), (1e6, "kPa"), (1e3, "MPa"))
 
 
@@ -115,7 +131,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+        table = pd.read_csv(
+            path, dtype=str, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, na_values=[""]
+        )
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
@@ -136,11 +154,12 @@ def _check_columns(table: pd.DataFrame, wanted: Sequence[str], path: Path) -> No
 
 
 def _numbers(column: pd.Series[str], ok: NDArray[np.bool_], path: Path) -> Floats:
-    """Return a column as numbers: NaN where it is empty or not finite; text in a row that is ok is an error."""
+    """Return a column as numbers: NaN where there is none or it is not finite; text in a row that is ok is an error."""
     import pandas as pd
 
+    none = (column.isna() | column.str.strip().str.lower().isin(_NO_NUMBER)).to_numpy(dtype=bool)
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    text = np.flatnonzero(ok & np.isnan(values) & column.notna().to_numpy())
+    text = np.flatnonzero(ok & np.isnan(values) & ~none)
     if len(text):
         msg = f"{path}, line {text[0] + 2}: {column.name} is {column.iloc[text[0]]!r}; wanted a number or nothing"
         raise InputError(msg)
