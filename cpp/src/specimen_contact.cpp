@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <stdexcept>
 #include <vector>
 
@@ -13,18 +15,21 @@ struct Offset {
   double x = 0, y = 0, z = 0;
 };
 
-// Points of equal weight: radii at the quantiles of 1 - exp(-(r / radius)^1.5), directions on a golden spiral over
-// the lower hemisphere. The spiral takes the radii in a shuffled order, or depth and distance would go together.
+// Points of equal weight: radii at the quantiles of 1 - exp(-(r / radius)^1.5), directions over the lower hemisphere.
+// Depth, distance and azimuth follow a sequence that fills the unit cube evenly (Roberts' R2 and the index itself), so
+// that no direction gets distances of its own.
 std::vector<Offset> sample_points(double radius_um, int points) {
-  constexpr double golden_angle = 2.399963229728653;
-  constexpr double golden_ratio = 0.6180339887498949;
+  constexpr double plastic = 1.324717957244746;  // the real root of x^3 = x + 1
   std::vector<Offset> offsets;
+  offsets.reserve(static_cast<std::size_t>(points));
   for (int k = 0; k < points; ++k) {
-    const double quantile = std::fmod((k + 0.5) * golden_ratio, 1.0) * 0.995;  // the last 0.5 % would reach far
-    const double r = radius_um * std::pow(-std::log(1 - quantile), 1 / 1.5);
-    const double cosine = (k + 0.5) / points;
+    const double place = k + 0.5;
+    const double quantile = std::fmod(place / plastic, 1.0) * 0.995;  // the last 0.5 % would reach far
+    const double azimuth = 2 * std::numbers::pi * std::fmod(place / (plastic * plastic), 1.0);
+    const double cosine = place / points;
     const double sine = std::sqrt(1 - cosine * cosine);
-    offsets.push_back({r * sine * std::cos(k * golden_angle), r * sine * std::sin(k * golden_angle), r * cosine});
+    const double r = radius_um * std::pow(-std::log(1 - quantile), 1 / 1.5);
+    offsets.push_back({r * sine * std::cos(azimuth), r * sine * std::sin(azimuth), r * cosine});
   }
   return offsets;
 }
