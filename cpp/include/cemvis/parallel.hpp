@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -47,8 +48,12 @@ void parallel_for(std::int64_t count, int threads, const Body& body) {
   };
   std::vector<std::thread> team;
   team.reserve(static_cast<std::size_t>(workers - 1));
-  for (std::int64_t t = 1; t < workers; ++t) {
-    team.emplace_back(work);
+  try {
+    for (std::int64_t t = 1; t < workers; ++t) {
+      team.emplace_back(work);
+    }
+  } catch (const std::system_error&) {
+    // The system grants no more threads: those there are do the work, if need be the caller's alone.
   }
   work();
   for (auto& member : team) {
