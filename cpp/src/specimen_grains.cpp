@@ -35,11 +35,7 @@ void visit_class(const PasteParameters& paste, std::size_t k, std::array<double,
   const GrainClass& sizes = paste.grains[k];
   const double edge = 2 * sizes.radius_max_um;
   const double ratio = sizes.radius_max_um / sizes.radius_min_um;
-  // Mean cube of a log-uniform radius.
-  const double mean_cube =
-      (std::pow(sizes.radius_max_um, 3) - std::pow(sizes.radius_min_um, 3)) / (3 * std::log(ratio));
-  constexpr double sphere = 4.18879020478639;
-  const double occupied = sizes.volume_fraction * edge * edge * edge / (polyhedron_fill * sphere * mean_cube) / slots;
+  const double occupied = slots_filled(sizes);
   const std::uint32_t seed = class_seed(paste, k);
   const auto first = [&](int axis) { return static_cast<std::int32_t>(std::floor(low[axis] / edge)); };
   const auto last = [&](int axis) { return static_cast<std::int32_t>(std::floor(high[axis] / edge)); };
@@ -96,6 +92,16 @@ Grain grown(const Seedling& seedling) {
 }
 
 }  // namespace
+
+double slots_filled(const GrainClass& sizes) {
+  const double edge = 2 * sizes.radius_max_um;
+  const double ratio = sizes.radius_max_um / sizes.radius_min_um;
+  // Mean cube of a log-uniform radius.
+  const double mean_cube =
+      (std::pow(sizes.radius_max_um, 3) - std::pow(sizes.radius_min_um, 3)) / (3 * std::log(ratio));
+  constexpr double sphere = 4.18879020478639;
+  return sizes.volume_fraction * edge * edge * edge / (polyhedron_fill * sphere * mean_cube) / slots;
+}
 
 float Grain::distance(double px, double py, double pz, float reach) const {
   const auto dx = static_cast<float>(px - x);

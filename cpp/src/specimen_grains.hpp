@@ -22,6 +22,9 @@ struct Grain {
   [[nodiscard]] float distance(double px, double py, double pz, float reach) const;
 };
 
+// The share of its slots that a class fills to reach its volume fraction; above 1 it can't.
+double slots_filled(const GrainClass& sizes);
+
 // The grains that can be felt within a box of the surface, filed by columns so that a point meets few of them.
 class GrainField {
  public:

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -131,7 +132,8 @@ class Renderer {
     fill_eta(paste, *image_, px, image_->surface_depth_um, surface);
     const Plane sharp = blurred(surface, surface_kernel_);
     const Plane deep = layers(paste, row, col, rows, cols);
-    const auto seed = static_cast<std::uint32_t>(paste_->seed ^ 0x2545f491U);
+    const auto seed = static_cast<std::uint32_t>(paste_->seed) ^
+                      noise::mix(static_cast<std::uint32_t>(paste_->seed >> 32U)) ^ 0x2545f491U;
     for (std::int64_t j = 0; j < rows; ++j) {
       const float* fine = sharp.line(j);
       for (std::int64_t i = 0; i < cols; ++i) {
@@ -191,9 +193,38 @@ void check_window(double pixel_size_um, std::int64_t row, std::int64_t col, std:
     throw std::invalid_argument("pixel_size_um must lie in 0.001 to 10");
   }
   constexpr std::int64_t far = 1073741824;  // lattice indices are 32-bit
-  if (rows < 1 || cols < 1 || row < -far || col < -far || row + rows > far || col + cols > far) {
+  if (rows < 1 || cols < 1 || row < -far || col < -far || row > far || col > far || rows > far - row ||
+      cols > far - col) {
     throw std::invalid_argument("the window must hold pixels and lie within 2^30 pixels of the origin");
   }
+  const double reach = pixel_size_um * static_cast<double>(std::max({-row, -col, row + rows, col + cols}));
+  if (reach > farthest_um) {
+    throw std::invalid_argument("the window must lie within 20 m of the origin");
+  }
+}
+
+// Also bounds what is converted to float, where a large double is undefined.
+void check_image(const ImageParameters& image) {
+  const auto require = [](bool right, const char* what) {
+    if (!right) {
+      throw std::invalid_argument(std::string("image: ") + what);
+    }
+  };
+  require(image.layer_weight.size() == image.layer_depth_um.size() &&
+              image.layer_blur_um.size() == image.layer_depth_um.size(),
+          "each layer needs a depth, a weight and a blur");
+  const auto blurs = [&](double sd) { return within(sd, 0, 100 * image.pixel_size_um); };
+  require(blurs(image.surface_blur_um) && std::ranges::all_of(image.layer_blur_um, blurs),
+          "a blur must lie in 0 to 100 pixels");
+  const auto below = [](double depth) { return within(depth, 0, 100); };
+  require(below(image.surface_depth_um) && std::ranges::all_of(image.layer_depth_um, below),
+          "a depth must lie in 0 to 100 um");
+  const auto moderate = [](double value) { return within(value, -1e6, 1e6); };
+  require(std::ranges::all_of(image.eta, moderate) && std::ranges::all_of(image.eta_per_packing, moderate) &&
+              std::ranges::all_of(image.layer_weight, moderate) && moderate(image.surface_weight) &&
+              moderate(image.gain) && moderate(image.offset),
+          "eta, weights, gain and offset must be finite, -1e6 to 1e6");
+  require(within(image.read_noise, 0, 1e6) && within(image.shot_noise, 0, 1e6), "noise must lie in 0 to 1e6");
 }
 
 // Calls body(row, col, rows, cols) for the tiles of a window, on several threads.
@@ -214,14 +245,7 @@ void render_bse(const PasteParameters& paste, const ImageParameters& image, std:
                 std::int64_t rows, std::int64_t cols, int threads, std::uint8_t* grey) {
   check_paste(paste);
   check_window(image.pixel_size_um, row, col, rows, cols);
-  if (image.layer_weight.size() != image.layer_depth_um.size() ||
-      image.layer_blur_um.size() != image.layer_depth_um.size()) {
-    throw std::invalid_argument("each layer needs a depth, a weight and a blur");
-  }
-  const auto blurs = [&](double sd) { return within(sd, 0, 100 * image.pixel_size_um); };
-  if (!blurs(image.surface_blur_um) || !std::ranges::all_of(image.layer_blur_um, blurs)) {
-    throw std::invalid_argument("a blur must lie in 0 to 100 pixels");
-  }
+  check_image(image);
   const Renderer renderer(paste, image);
   for_tiles(rows, cols, threads, [&](std::int64_t r, std::int64_t c, std::int64_t nr, std::int64_t nc) {
     renderer.tile(row + r, col + c, nr, nc, grey + r * cols + c, cols);

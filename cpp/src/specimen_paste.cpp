@@ -75,6 +75,7 @@ void check_paste(const PasteParameters& paste) {
     require(sizes.radius_min_um >= 0.3 && sizes.radius_max_um > sizes.radius_min_um && sizes.radius_max_um <= 100,
             "grain radii must rise and lie in 0.3 to 100 um");
     require(sizes.volume_fraction >= 0 && sizes.volume_fraction <= 0.4, "a class may fill at most 0.4 of the volume");
+    require(slots_filled(sizes) <= 1, "a class with radii this far apart can't fill so much of the volume; split it");
     // crowded_out looks for larger grains in this class and those after it.
     require(k == 0 || sizes.radius_min_um >= paste.grains[k - 1].radius_max_um, "classes must rise without overlap");
   }
@@ -82,16 +83,22 @@ void check_paste(const PasteParameters& paste) {
                               paste.pore_wavelength_um, paste.crack_wavelength_um, paste.texture_um}) {
     require(length >= 0.1 && length <= 1000, "lengths must lie in 0.1 to 1000 um");
   }
+  require(paste.texture_um >= 0.5, "texture_um must lie in 0.5 to 1000");  // see farthest_um
   for (const double share : {paste.hollow_share, paste.belite_share, paste.ferrite_share, paste.plate_share,
                              paste.crack_share, paste.interstitial_share, paste.belite_reaction_ratio}) {
     require(share >= 0 && share <= 1, "shares must lie in 0 to 1");
   }
-  for (const double level : {paste.outline_coarse_um, paste.outline_fine_um, paste.rim_um, paste.hollow_gap_um,
-                             paste.ch_threshold, paste.pore_threshold, paste.pore_patchiness, paste.crack_width_um}) {
-    require(std::isfinite(level), "all parameters must be finite");
+  for (const double level : {paste.ch_threshold, paste.pore_threshold, paste.pore_patchiness}) {
+    require(within(level, -1000, 1000), "noise levels must be finite, -1000 to 1000");
   }
-  require(paste.reaction_depth_um >= 0 && paste.reaction_spread >= 0 && paste.reaction_spread <= 1,
-          "the reaction depth must not be negative, nor its spread beyond 1");
+  for (const double width : {paste.outline_coarse_um, paste.outline_fine_um, paste.rim_um, paste.hollow_gap_um,
+                             paste.crack_width_um, paste.reaction_depth_um}) {
+    require(within(width, 0, 1000), "roughness, rims, gaps, cracks and the reaction depth must lie in 0 to 1000 um");
+  }
+  // Beyond its reach a grain is not known, and what depends on it would depend on the tile.
+  require(std::max(paste.rim_um, 2 * (paste.outline_coarse_um + paste.outline_fine_um)) < GrainField::reach_um,
+          "the rim, and twice the sum of the outlines' roughness, must be below 2.5 um");
+  require(within(paste.reaction_spread, 0, 1), "reaction_spread must lie in 0 to 1");
 }
 
 Paste::Paste(const PasteParameters& paste, double x0, double y0, double x1, double y1, double depth_um, Detail detail)

@@ -8,6 +8,10 @@ namespace cemvis {
 // Whether a parameter lies in a closed range; false for NaN.
 inline bool within(double value, double low, double high) { return value >= low && value <= high; }
 
+// How far from the origin, in x and y, the paste is defined. Lattice cells have 32-bit indices: at the shortest
+// wavelength that check_paste admits, the texture's last octave of 0.5 um / 32, they reach 1.5e9 here.
+inline constexpr double farthest_um = 2e7;
+
 // Throws std::invalid_argument, with the reason, if the parameters make no paste.
 void check_paste(const PasteParameters& paste);
 

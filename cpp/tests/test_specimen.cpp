@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -103,6 +105,22 @@ void wrong_arguments_throw() {
   CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, 0, 0, 0, 1, 1, &grey), std::invalid_argument);
   image.layer_weight.clear();
   CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, 0, 0, 1, 1, 1, &grey), std::invalid_argument);
+  const auto refused = [&grey](auto change) {
+    auto bad = some_image();
+    change(bad);
+    CEMVIS_CHECK_THROWS(cemvis::render_bse(some_paste(), bad, 0, 0, 1, 1, 1, &grey), std::invalid_argument);
+  };
+  refused([](auto& bad) { bad.offset = std::numeric_limits<double>::quiet_NaN(); });
+  refused([](auto& bad) { bad.gain = std::numeric_limits<double>::infinity(); });
+  refused([](auto& bad) { bad.eta[3] = 1e300; });
+  refused([](auto& bad) { bad.read_noise = -1; });
+  refused([](auto& bad) { bad.surface_depth_um = -3; });
+  refused([](auto& bad) { bad.layer_depth_um[0] = 1e9; });
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  image = some_image();
+  CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, 1, 0, huge, 1, 1, &grey), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, huge, 0, 1, 1, 1, &grey), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(cemvis::phase_plane(paste, 10, 0, 1 << 29, 0, 1, 1, 1, &grey), std::invalid_argument);
   paste.grains.clear();
   CEMVIS_CHECK_THROWS(cemvis::phase_plane(paste, 0.1, 0, 0, 0, 1, 1, 1, &grey), std::invalid_argument);
   cemvis::ContactVolume volume;

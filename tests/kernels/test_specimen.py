@@ -144,7 +144,15 @@ def test_a_large_contact_feels_the_average() -> None:
         ({"grains": ((1.0, 4.0, 0.9),)}, "at most 0.4"),
         ({"crystal_um": 0.0}, "lengths must lie"),
         ({"belite_share": 1.5}, "shares must lie"),
+        ({"grains": ((1.0, 4.0),)}, "grains is .*wanted"),
+        ({"grains": ((0.5, 10.0, 0.4),)}, "radii this far apart"),
         ({"pore_threshold": float("nan")}, "finite"),
+        ({"rim_um": -0.1}, "rims"),
+        ({"rim_um": 2.5}, "below 2.5 um"),
+        ({"outline_coarse_um": 1.2}, "below 2.5 um"),
+        ({"texture_um": 0.1}, "texture_um"),
+        ({"seed": 2**64}, "paste: seed is 18446744073709551616; wanted a whole number"),
+        ({"rim_um": "thick"}, "paste: rim_um is 'thick'; wanted a number"),
     ],
 )
 def test_parameters_that_make_no_paste_are_refused(change: dict[str, object], words: str) -> None:
@@ -152,11 +160,46 @@ def test_parameters_that_make_no_paste_are_refused(change: dict[str, object], wo
         phase_plane(replace(PASTE, **change), Window(0, 0, 4, 4), pixel_size_um=0.1)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"offset": float("nan")}, "finite"),
+        ({"gain": float("inf")}, "finite"),
+        ({"eta_per_packing": (float("nan"),) * 8}, "finite"),
+        ({"surface_weight": 1e300}, "finite"),
+        ({"read_noise": -1.0}, "noise"),
+        ({"surface_depth_um": -3.0}, "depth"),
+        ({"layer_depth_um": (0.2, 0.45, 1e9)}, "depth"),
+        ({"surface_blur_um": 1e4}, "blur"),
+        ({"eta": (0.1,) * 7}, "imaging: eta is .*wanted 8 numbers"),
+    ],
+)
+def test_parameters_that_make_no_image_are_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        render_bse(PASTE, replace(IMAGING, **change), Window(0, 0, 4, 4), pixel_size_um=0.1)
+
+
+def test_pixel_noise_follows_all_bits_of_the_seed() -> None:
+    flat = replace(IMAGING, gain=0.0, offset=120.0, read_noise=5.0, shot_noise=0.0)
+    low, high = (
+        render_bse(replace(PASTE, seed=s), flat, Window(0, 0, 50, 50), pixel_size_um=1.0) for s in (1, 1 + 2**40)
+    )
+    assert np.mean(low != high) > 0.8
+
+
 def test_windows_and_positions_are_checked() -> None:
     with pytest.raises(InputError, match="0 rows"):
         Window(0, 0, 0, 5)
     with pytest.raises(InputError, match="2\\^30"):
         phase_plane(PASTE, Window(2**31, 0, 4, 4), pixel_size_um=0.1)
+    with pytest.raises(InputError, match=r"row 0\.5; wanted a whole number"):
+        Window(0.5, 0, 4, 4)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="2\\^31 pixels"):
+        Window(0, 0, 2**20, 2**20)
+    with pytest.raises(InputError, match="20 m"):
+        phase_plane(PASTE, Window(0, -(2**29), 4, 4), pixel_size_um=0.1)
+    with pytest.raises(InputError, match="at most 2e\\+07"):
+        contact_volumes(PASTE, np.array([[0.0, -1e12]]), radius_um=1.0)
     with pytest.raises(InputError, match="depth_um"):
         phase_plane(PASTE, Window(0, 0, 4, 4), pixel_size_um=0.1, depth_um=-1.0)
     with pytest.raises(InputError, match="pixel_size_um"):

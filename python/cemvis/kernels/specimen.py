@@ -18,6 +18,10 @@ from cemvis.errors import InputError
 
 #: Phases in the order of `Phase`; the first axis of everything given per phase.
 PHASE_COUNT = 8
+#: Of one window.
+MOST_PIXELS = 2**31
+#: The paste is defined to this distance from the origin: its lattices have 32-bit indices.
+FARTHEST_UM = 2e7
 
 
 class Phase(IntEnum):
@@ -137,8 +141,16 @@ class Window:
     cols: int
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or abs(int(value)) > 2**30:
+                msg = f"window has {field.name} {value!r}; wanted a whole number, within 2^30 pixels of the origin"
+                raise InputError(msg)
         if self.rows < 1 or self.cols < 1:
             msg = f"window has {self.rows} rows and {self.cols} columns; wanted at least one of each"
+            raise InputError(msg)
+        if int(self.rows) * int(self.cols) > MOST_PIXELS:
+            msg = f"window has {self.rows} rows and {self.cols} columns; wanted at most 2^31 pixels: cut it into tiles"
             raise InputError(msg)
 
 
@@ -163,18 +175,35 @@ class ContactVolumes:
 
 def _core_paste(paste: Paste) -> _core.PasteParameters:
     core = _core.PasteParameters()
+    try:
+        grains = [_core.GrainClass(*sizes) for sizes in paste.grains]
+    except TypeError:
+        msg = f"paste: grains is {paste.grains!r}; wanted (smallest radius, largest radius, volume fraction) each"
+        raise InputError(msg) from None
     for field in fields(paste):
-        if field.name != "grains":
-            setattr(core, field.name, getattr(paste, field.name))
-    core.grains = [_core.GrainClass(*sizes) for sizes in paste.grains]
+        _set(core, "paste", field.name, grains if field.name == "grains" else getattr(paste, field.name))
     return core
+
+
+def _set(core: object, of: str, name: str, value: object) -> None:
+    """Set a field of a core record; refuse what it can't hold, by the field's name."""
+    try:
+        setattr(core, name, value)
+    except (TypeError, ValueError):
+        wanted = "a number"
+        if name == "seed":
+            wanted = "a whole number from 0 to 2**64 - 1"
+        elif isinstance(unset := getattr(core, name), list):
+            wanted = f"{len(unset)} numbers" if unset else "numbers"
+        msg = f"{of}: {name} is {value!r}; wanted {wanted}"
+        raise InputError(msg) from None
 
 
 def _core_imaging(imaging: Imaging, pixel_size_um: float) -> _core.ImageParameters:
     core = _core.ImageParameters()
     core.pixel_size_um = positive(pixel_size_um, name="pixel_size_um")
     for field in fields(imaging):
-        setattr(core, field.name, getattr(imaging, field.name))
+        _set(core, "imaging", field.name, getattr(imaging, field.name))
     return core
 
 
@@ -272,6 +301,9 @@ def contact_volumes(
         raise InputError(msg)
     if not np.isfinite(xy_um).all():
         msg = "xy_um holds positions that are not finite"
+        raise InputError(msg)
+    if np.abs(xy_um).max(initial=0.0) > FARTHEST_UM:
+        msg = f"xy_um reaches to {np.abs(xy_um).max():g} um from the origin; wanted at most {FARTHEST_UM:g}"
         raise InputError(msg)
     radius_um = positive(radius_um, name="radius_um")
     try:
