@@ -37,13 +37,13 @@ def hardness_of_modulus(modulus_gpa: Floats) -> Floats:
     """Return the hardness in GPa that goes with a modulus in GPa, without scatter.
 
     Straight lines in log-log coordinates through the (modulus, hardness) pairs of `recipes.SOURCED_GPA`, drawn on
-    beyond the first and the last.
+    below the first. Belite and alite lie too close for a slope of their own: the line from CH to belite goes on
+    beyond it and passes alite 3 % below its source.
     """
     pairs = np.log(np.array(sorted(SOURCED_GPA.values())))
     x = np.log(modulus_gpa)
     segment = np.clip(np.searchsorted(pairs[:, 0], x) - 1, 0, len(pairs) - 2)
     slope = np.diff(pairs[:, 1]) / np.diff(pairs[:, 0])
-    # Alite and belite lie too close for a slope of their own: the one towards them from CH goes on.
     slope[-1] = slope[-2]
     return np.asarray(np.exp(pairs[segment, 1] + slope[segment] * (x - pairs[segment, 0])), dtype=np.float64)
 
@@ -65,7 +65,7 @@ def mixed_modulus(volumes: ContactVolumes, mechanics: Mechanics, spread: Floats 
     """
     modulus = np.broadcast_to(np.array(mechanics.modulus_gpa), volumes.share.shape).copy()
     modulus *= np.exp(np.array(mechanics.packing_effect) * volumes.packing)
-    # Random axes have a mean squared cosine of 1/3; 1.5 makes the anisotropy the full fall from 0 to 2/3 above it.
+    # Random axes have a mean squared cosine of 1/3, so the mean is kept; along the c axis the bracket is -2/3.
     modulus[:, Phase.CH] *= 1 + 1.5 * mechanics.ch_anisotropy * (1 / 3 - volumes.orientation)
     if spread is not None:
         modulus *= np.exp(spread)

@@ -1,8 +1,8 @@
 """Recipes of virtual paste: what comes from sources, what was tuned, and the pastes made of both.
 
 The calibrated recipe was tuned so that virtual indents follow the four-population mixture of area A3 in Table 1 of
-Liang et al. (2023, doi 10.1016/j.matdes.2023.111905); `calibration.py` measures how well. The constants were frozen
-before any model was trained on virtual paste.
+Liang et al. (2023, doi 10.1016/j.matdes.2023.111905); ``benchmarks/specimen_calibration.py`` measures how well, and
+benchmarks/README.md states the figures. The constants were frozen before any model was trained on virtual paste.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cemvis.kernels.specimen import Imaging, Paste
 
 # --- Constants from sources -------------------------------------------------------------------------------------
 
-# Formula units. C-S-H: (CaO)1.7(SiO2)(H2O)4, Allen et al. 2007, doi 10.1038/nmat1871.
+# Formula units. C-S-H as saturated, (CaO)1.7(SiO2)(H2O)4: Young and Hansen 1987, doi 10.1557/PROC-85-313.
 FORMULAS: dict[str, dict[str, float]] = {
     "csh": {"Ca": 1.7, "Si": 1, "O": 7.7, "H": 8},
     "ch": {"Ca": 1, "O": 2, "H": 2},
@@ -89,13 +89,14 @@ class Mechanics:
     mixing_exponent
         Phases mix as a power mean: 1 is Voigt's, -1 Reuss's bound.
     packing_effect
-        Relative change of each phase's modulus per standard deviation of packing.
+        Change of the logarithm of each phase's modulus per standard deviation of packing.
     ch_anisotropy
-        Relative fall of CH's modulus from the basal plane to the c axis, about its mean.
+        Relative fall of CH's modulus from its mean over orientations to its value along the c axis; along the basal
+        plane it lies half as much above the mean.
     local_spread
-        Relative spread of each phase's modulus from contact to contact that no image shows.
+        Sd of the logarithm of each phase's modulus from contact to contact that no image shows.
     hardness_spread
-        Relative spread of hardness about its relation to modulus.
+        Sd of the logarithm of hardness about its relation to modulus.
     noise
         Relative error of one measurement of either.
     failure_rate
