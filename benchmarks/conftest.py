@@ -40,7 +40,7 @@ class Comparison:
 
 
 COMPARISONS = pytest.StashKey[list[Comparison]]()
-MOST_SECONDS = 6.0
+MOST_SECONDS = 3.0
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 25
 
 
