@@ -41,13 +41,16 @@ void add_block(const T* first, std::ptrdiff_t row_stride, std::int64_t cols, std
   }
 }
 
-// Blocks of rows, because the sums are then loaded and stored once a block. 16 rows run at the memory's speed;
+// Blocks of rows, because the sums are then loaded and stored once a block. 16 rows run close to the memory's speed;
 // the compilers unroll no more than that.
 template <bool WithSquares, class T>
 void add_blocks(const T* first, std::ptrdiff_t row_stride, std::int64_t rows, std::int64_t cols, std::uint32_t* totals,
                 typename SquareOf<T>::Type* squares) {
   for (; rows >= 16; rows -= 16, first += 16 * row_stride) {
     add_block<16, WithSquares>(first, row_stride, cols, totals, squares);
+  }
+  for (; rows >= 8; rows -= 8, first += 8 * row_stride) {
+    add_block<8, WithSquares>(first, row_stride, cols, totals, squares);
   }
   for (; rows >= 4; rows -= 4, first += 4 * row_stride) {
     add_block<4, WithSquares>(first, row_stride, cols, totals, squares);

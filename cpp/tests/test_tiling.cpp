@@ -218,6 +218,25 @@ void check_gather() {
   }
 }
 
+// Enough windows for many threads to share.
+void check_shared_gather() {
+  constexpr std::int64_t side = 300;
+  const auto pixels = noise<std::uint16_t>(side * side);
+  const ImageView<std::uint16_t> image{pixels.data(), side, side, side, 1};
+  const WindowGather gather{{64, 64}, 1, Border::reflect, 0.0F, 0.0F, 1.0F};
+  std::vector<double> centres;
+  for (int n = 0; n < 300; ++n) {
+    centres.insert(centres.end(), {0.9 * n, 150.5 + 0.3 * n});
+  }
+  std::vector<float> alone(centres.size() / 2 * 64 * 64);
+  cemvis::gather_windows(image, centres, gather, alone, 1);
+  for (const int threads : {2, 5}) {
+    std::vector<float> shared(alone.size());
+    cemvis::gather_windows(image, centres, gather, shared, threads);
+    CEMVIS_CHECK(shared == alone);
+  }
+}
+
 void check_refusals() {
   const auto pixels = noise<std::uint8_t>(600);
   const ImageView<std::uint8_t> image{pixels.data(), 20, 30, 30, 1};
@@ -285,5 +304,6 @@ int main() {
   check_brightest<std::uint8_t>();
   check_brightest<std::uint16_t>();
   check_gather();
+  check_shared_gather();
   check_refusals();
 }

@@ -144,12 +144,14 @@ def test_translation() -> None:
     np.testing.assert_array_equal(whole.total[2:, 3:], moved.total)
 
 
-def test_a_grid_is_windows_at_its_positions() -> None:
-    image = noise((200, 300), np.uint8)
-    grid = window_sums_grid(image, window_px=(31, 17), step_px=(13, 40))
-    at = np.stack(np.meshgrid(np.arange(0, 170, 13), np.arange(0, 284, 40), indexing="ij"), axis=-1).reshape(-1, 2)
-    alone = window_sums_at(image, at, window_px=(31, 17))
-    np.testing.assert_array_equal(grid.total.ravel(), alone.total)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_grid_is_windows_at_its_positions(threads: int) -> None:
+    image = noise((700, 800), np.uint16)
+    grid = window_sums_grid(image, window_px=(61, 47), step_px=(13, 40), threads=1)
+    at = np.stack(np.meshgrid(np.arange(0, 640, 13), np.arange(0, 754, 40), indexing="ij"), axis=-1).reshape(-1, 2)
+    alone = window_sums_at(image, at, window_px=(61, 47), threads=threads)
+    assert grid.total_squares is not None
+    assert_sums(alone, grid.total.ravel(), grid.total_squares.ravel())
 
 
 def test_without_squares() -> None:
@@ -277,10 +279,11 @@ def test_a_constant_image_stays_constant() -> None:
 def test_threads_gather_the_same_bits(threads: int) -> None:
     image = noise((120, 150), np.uint16)
     centres = np.random.default_rng(SEED).uniform(-5, 140, (301, 2))
-    how = {"window_px": (18, 24), "downsample": 3, "border": "nearest"}
-    np.testing.assert_array_equal(
-        gather_windows(image, centres, threads=threads, **how), gather_windows(image, centres, threads=2, **how)
-    )
+    how = {"window_px": (60, 66), "border": "nearest", "grey_mean": 3e4, "grey_sd": 7e3}
+    for factor in (1, 3):
+        batch = gather_windows(image, centres, threads=threads, downsample=factor, **how)
+        one_by_one = [gather_windows(image, [c], threads=1, downsample=factor, **how) for c in centres]
+        np.testing.assert_array_equal(batch, np.concatenate(one_by_one))
 
 
 def test_gathering_into_a_given_batch() -> None:

@@ -62,13 +62,13 @@ class WindowSums:
         if self.total_squares is None:
             msg = "the variance needs the sums of squares; compute the window sums with squares=True"
             raise InputError(msg)
-        pixels = np.uint64(self.pixels_per_window)
-        level = self.total // pixels
-        # Sums of (v - level) and of its square. They are small and not negative, hence exact although the products
-        # may wrap around 64 bits on the way.
-        rest = self.total - pixels * level
-        squares = self.total_squares - np.uint64(2) * level * self.total + pixels * level * level
-        return squares / np.float64(pixels) - np.square(rest / np.float64(pixels))
+        # With total = pixels * level + rest, the sum of (v - level) is rest, and that of its square is
+        # total_squares - level * (total + rest): exact, although the product may wrap around 64 bits on the way.
+        level, rest = np.divmod(self.total, np.uint64(self.pixels_per_window))
+        level *= self.total + rest
+        squares = np.subtract(self.total_squares, level, out=level)
+        pixels = np.float64(self.pixels_per_window)
+        return squares / pixels - np.square(rest / pixels)
 
 
 def window_sums_grid(
@@ -83,7 +83,7 @@ def window_sums_grid(
 
     Window ``(i, j)`` covers the rows ``[i * step, i * step + window)`` and likewise the columns; only windows that lie
     wholly in the image count. The sums are exact integers, the same to the bit for any number of threads. Each pixel is
-    read about once, however much the windows overlap.
+    read once or twice, however much the windows overlap.
 
     Parameters
     ----------
