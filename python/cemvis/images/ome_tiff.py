@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
 from cemvis._files import written_whole
+from cemvis.errors import FileAccessError, InputError
 
 LARGEST_TILE = 512
 MICROMETRE = "\N{MICRO SIGN}m"
@@ -61,7 +63,7 @@ def write_ome_tiff(
     path
         Where to.
     bands
-        (any rows, cols) arrays that make up the image from top to bottom.
+        (any rows, cols) arrays of the image's dtype that make up the image from top to bottom.
     shape, dtype
         Of the whole image.
     raster
@@ -71,6 +73,8 @@ def write_ome_tiff(
 
     Raises
     ------
+    InputError
+        If a band has another width or dtype than the image, or all of them together another height.
     FileAccessError
         If the file cannot be written.
     """
@@ -89,15 +93,38 @@ def write_ome_tiff(
             compressionargs=dict(compression_args or {}),
             photometric="minisblack",
             software=f"cemvis {__version__}",
-            metadata=_ome_metadata(raster),
+            metadata=_ome_metadata(raster, shape, np.dtype(dtype)),
             resolution=(1e4 / raster.pixel_size_um, 1e4 / raster.pixel_size_um),
             resolutionunit="CENTIMETER",
         )
 
 
-def _ome_metadata(raster: Raster) -> dict[str, Any]:
+def read_description(path: Path) -> str:
+    """Return the description of the first image in an OME-TIFF, its origin included; empty for any other file.
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be read.
+    """
+    from tifffile import TiffFile, TiffFileError
+
+    try:
+        with TiffFile(path) as tiff:
+            xml = tiff.ome_metadata or ""
+        root = ElementTree.fromstring(xml)
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
+    except (TiffFileError, ElementTree.ParseError):
+        return ""
+    return next((each.text or "" for each in root.iter() if each.tag.endswith("}Description")), "")
+
+
+def _ome_metadata(raster: Raster, shape: tuple[int, int], dtype: np.dtype[Any]) -> dict[str, Any]:
     """Return what tifffile is to write into the OME-XML."""
     origin = json.dumps(raster.origin, sort_keys=True)
+    identity = json.dumps([raster.name, origin, shape, dtype.name, raster.pixel_size_um, raster.first_um])
     return {
         "axes": "YX",
         "Name": raster.name,
@@ -113,8 +140,9 @@ def _ome_metadata(raster: Raster) -> dict[str, Any]:
             "PositionYUnit": MICROMETRE,
         },
         "Creator": f"cemvis {__version__}",
-        # Drawn from the content, not from the clock, so that the same image is the same file.
-        "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, f"cemvis:{raster.name}:{origin}")),
+        # Drawn from what the image is of, not from the clock, so that the same image is the same file. The pixels take
+        # no part, since they come after it: images with one name, origin, shape, type and place share their UUID.
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, f"cemvis:{identity}")),
     }
 
 
@@ -125,14 +153,29 @@ def _rows_of_tiles(
     piece = np.empty((side, shape[1]), dtype)
     filled = done = 0
     for band in bands:
+        _check_band(band, done, shape, dtype)
         taken = 0
         while taken < len(band):
             count = min(side - filled, len(band) - taken)
             piece[filled : filled + count] = band[taken : taken + count]
             filled, taken, done = filled + count, taken + count, done + count
-            if filled == side or done == shape[0]:
+            if filled == side and done < shape[0]:
                 yield piece[:filled]
                 filled = 0
+    if done < shape[0]:
+        msg = f"the bands have {done} rows together; wanted {shape[0]}"
+        raise InputError(msg)
+    # The last piece waits for the end of the bands: the writer asks for nothing after it, not even for one band more.
+    yield piece[:filled]
+
+
+def _check_band(band: NDArray[Any], done: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    if band.ndim != 2 or band.shape[1] != shape[1] or band.dtype != dtype:
+        msg = f"the band at row {done} is {band.dtype} of shape {band.shape}; wanted {dtype}, (any rows, {shape[1]})"
+        raise InputError(msg)
+    if done + len(band) > shape[0]:
+        msg = f"the bands have at least {done + len(band)} rows together; wanted {shape[0]}"
+        raise InputError(msg)
 
 
 def _tiles(
