@@ -7,6 +7,7 @@ from areas import PIXEL_UM, WINDOW_PX, WINDOW_UM, make_area, save_mosaic, window
 from cemvis.errors import CemvisError, GreyScaleError, InputError, PixelSizeError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows import pairs as module
 from cemvis.workflows.pairs import Area, mean_grey_at, pair_area
@@ -126,6 +127,21 @@ def test_one_indent_off_the_mosaic_is_refused(folder) -> None:
 def test_a_window_that_does_not_fit_is_refused(folder, window_um) -> None:
     with pytest.raises(InputError, match="wanted at least 2 px and at most the mosaic's 640 x 1240 px"):
         paired(folder, window_um=window_um)
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [({"recipe": "wc040", "seed": 3}, "recipe wc040, seed 3"), ({}, "a virtual specimen")],
+)
+def test_a_virtual_mosaic_says_so_itself(tmp_path, origin, expected) -> None:
+    raster = Raster("BSE", "Virtual backscattered-electron image before indentation.", PIXEL_UM, origin=origin)
+    image = np.zeros((16, 16), np.uint8)
+    write_ome_tiff(tmp_path / "before.tif", [image], shape=image.shape, dtype="uint8", raster=raster)
+    assert Area.in_folder(tmp_path).virtual == expected
+
+
+def test_a_mosaic_of_real_paste_is_not_virtual(folder) -> None:
+    assert Area.in_folder(folder).virtual == ""
 
 
 def test_without_a_pixel_size_nothing_is_guessed(folder) -> None:

@@ -15,11 +15,14 @@ from cemvis._files import sha256_of
 from cemvis.errors import GreyScaleError, InputError
 from cemvis.images.grey_scale import AnchorFit, GreyScale, measure_anchors
 from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.images.ome_tiff import read_description
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.tiling import window_sums_at
 from cemvis.workflows.indents import Floats, Indents, read_indents
 from cemvis.workflows.specimen import ABOUT, INDENTS, MOSAIC
 
+VIRTUAL_IMAGE = "Virtual backscattered-electron image"
+"""How the description of every virtual mosaic begins."""
 BLOCK_PX = 8192
 """Edge of the largest block of a mosaic that is held in memory: 64 MiB at 8 bits."""
 
@@ -40,12 +43,8 @@ class Area:
 
     @property
     def virtual(self) -> str:
-        """What a virtual specimen was made from, as the file that comes with its mosaic says; empty for others."""
-        try:
-            origin = json.loads((self.mosaic.parent / ABOUT).read_text(encoding="utf-8"))["origin"]
-            return f"recipe {origin['recipe']}, seed {origin['seed']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
+        """What a virtual specimen was made from, as its mosaic or the file beside it says; empty for others."""
+        return _origin_beside(self.mosaic) or _origin_inside(self.mosaic)
 
     @classmethod
     def in_folder(cls, folder: Path) -> Area:
@@ -172,6 +171,28 @@ def mean_grey_at(
         sums = window_sums_at(block, corners - origin, window_px=window_px, squares=False, threads=threads)
         mean[members] = sums.mean
     return mean
+
+
+def _origin_beside(mosaic: Path) -> str:
+    try:
+        return _origin_text(json.loads((mosaic.parent / ABOUT).read_text(encoding="utf-8"))["origin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _origin_inside(mosaic: Path) -> str:
+    """Return what the mosaic's own description says, which stays with it when the mosaic is moved."""
+    if not mosaic.is_file():
+        return ""
+    words, brace, origin = read_description(mosaic).partition("{")
+    try:
+        return _origin_text(json.loads(brace + origin))
+    except (ValueError, KeyError, TypeError):
+        return "a virtual specimen" if words.startswith(VIRTUAL_IMAGE) else ""
+
+
+def _origin_text(origin: dict[str, object]) -> str:
+    return f"recipe {origin['recipe']}, seed {origin['seed']}"
 
 
 def _window_px(window_um: float, size: PixelSize, micrograph: Micrograph) -> int:
