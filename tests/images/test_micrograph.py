@@ -43,6 +43,8 @@ def test_digests(tmp_path):
 
     assert of_array(GREY) == of_array(GREY.copy())
     assert len({of_array(image) for image in (GREY, GREY.T, GREY.astype(np.uint16), 255 - GREY)}) == 4
+    tall = np.arange(2 * 600 * 3, dtype=np.uint16).reshape(600, 6)[:, ::2]
+    assert of_array(tall) == hashlib.sha256(b"(600, 3) uint16\n" + tall.tobytes()).hexdigest()
 
 
 def test_importing_images_imports_no_reader():

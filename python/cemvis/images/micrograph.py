@@ -24,6 +24,7 @@ from cemvis.images.storage import ArrayStorage, Storage
 MOST_PX = 1 << 40
 _LOOK_PX = 64  # edge of the windows that are looked at when an image is opened
 _SEARCH_NAN_PX = 1 << 24
+_DIGEST_ROWS = 256
 
 _MAGIC = {
     b"II*\0": "TIFF",
@@ -174,7 +175,9 @@ class Micrograph:
                 sha.update(f"{file.relative_to(self.path).as_posix()}\0{sha256_of(file)}\n".encode())
         else:
             sha.update(f"{self.shape} {self.dtype.name}\n".encode())
-            sha.update(self.read(0, 0, *self.shape).tobytes())
+            rows, cols = self.shape
+            for row in range(0, rows, _DIGEST_ROWS):
+                sha.update(self.read(row, 0, min(_DIGEST_ROWS, rows - row), cols).data)
         return sha.hexdigest()
 
     def close(self) -> None:

@@ -17,11 +17,6 @@ from cemvis.images.pixel_size import RecordedSize, to_um
 from cemvis.images.storage import FileMetadata
 
 
-def is_zarr(path: Path) -> bool:
-    """Return whether a folder holds a Zarr array or group."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
-
-
 class ZarrStorage:
     """The micrograph in a Zarr store; see `cemvis.images.storage.Storage`.
 
