@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -224,14 +223,12 @@ def test_mask_of_another_size_is_refused(mosaic: Path, model: Model, tmp_path: P
     assert not (tmp_path / "map").exists()
 
 
-def test_mask_that_leaves_nothing_still_gives_a_map(mosaic: Path, model: Model, tmp_path: Path) -> None:
+def test_mask_that_leaves_nothing_is_refused(mosaic: Path, model: Model, tmp_path: Path) -> None:
     mask = tmp_path / "mask.png"
     Image.fromarray(np.zeros((305, 407), np.uint8)).save(mask)
-    result = mapped(mosaic, model, tmp_path / "map", mask=mask)
-    assert result.counts.mapped == 0
-    assert np.isnan(result.values("modulus")).all()
-    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
-    assert summary["properties"]["modulus"]["mean"] is None
+    with pytest.raises(InputError, match="no window lies wholly in the mask; is it inverted"):
+        mapped(mosaic, model, tmp_path / "map", mask=mask)
+    assert not (tmp_path / "map").exists()
 
 
 def test_summary_says_what_the_map_was_made_from(mosaic: Path, model: Model, tmp_path: Path) -> None:
@@ -293,20 +290,24 @@ def test_constant_image_has_no_grey_scale(model: Model, tmp_path: Path) -> None:
     assert np.ptp(result.values("modulus")) == 0
 
 
-def test_unsure_anchors_are_warned_of_in_the_outputs(model: Model, tmp_path: Path) -> None:
-    broad = tmp_path / "broad.png"
-    grey = np.random.default_rng(3).normal(120, 9, (300, 300))
-    Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(broad)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result = mapped(broad, model, tmp_path / "map", anchors="auto")
-        except GreyScaleError as error:
-            assert "--anchors" in str(error)  # noqa: PT017 - either a refusal or a loud warning will do
-            return
+def test_unsure_anchors_are_warned_of_in_the_outputs(image: np.ndarray, model: Model, tmp_path: Path) -> None:
+    bright = image.copy()
+    bright[:8] = 255
+    saturated = tmp_path / "saturated.png"
+    Image.fromarray(bright).save(saturated)
+    with pytest.warns(GreyScaleWarning, match=r"the grey scale is uncertain .*saturated: 2\.6%"):
+        result = mapped(saturated, model, tmp_path / "map", anchors="auto")
     assert not result.transform.reliable
-    assert any(issubclass(each.category, GreyScaleWarning) for each in caught)
-    assert json.loads((tmp_path / "map" / "summary.json").read_text())["warnings"]
+    (said,) = json.loads((tmp_path / "map" / "summary.json").read_text())["warnings"]
+    assert said.startswith("the grey scale is uncertain")
+    picture = np.asarray(Image.open(tmp_path / "map" / "modulus.png").convert("RGB")).reshape(-1, 3)
+    assert (picture == (0xB3, 0x26, 0x1E)).all(axis=1).mean() > 0.01
+
+
+def test_warning_that_explains_an_error_is_given_before_it(model: Model, tmp_path: Path) -> None:
+    constant = Micrograph.from_array(np.full((100, 100), 140, np.uint8), pixel_size=PixelSize(0.08, "option"))
+    with pytest.warns(PixelSizeWarning, match="factor of 1.6"), pytest.raises(GreyScaleError):
+        map_mosaic(constant, model, output=tmp_path / "map")
 
 
 def test_unknown_pixel_size_is_asked_for(mosaic: Path, model: Model, tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_full_disk_while_writing_leaves_no_final_name(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
-    with pytest.raises(FileAccessError, match="No space left on device"):
+    with pytest.raises(FileAccessError, match=r"No space left on device; the work so far is kept: .*--resume"):
         mapped(mosaic, model, tmp_path / "map")
     assert [path.name for path in (tmp_path / "map").iterdir()] == [_map_store.WORK_FOLDER]
 
@@ -445,6 +446,34 @@ def test_other_pixels_are_not_mixed_into_an_unfinished_map(mosaic: Path, model: 
 def test_nothing_to_resume_is_a_fresh_start(mosaic: Path, model: Model, tmp_path: Path) -> None:
     mapped(mosaic, model, tmp_path / "map", resume=True)
     assert {path.name for path in (tmp_path / "map").iterdir()} == NAMES
+    with pytest.raises(OutputExistsError, match="a finished map, so there is nothing to resume"):
+        mapped(mosaic, model, tmp_path / "map", resume=True)
+
+
+def test_map_that_was_stopped_while_it_got_its_names_is_no_mixture(
+    mosaic: Path, model: Model, tmp_path: Path, plain: MapResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "map"
+    few = example_model(tmp_path / "few.safetensors", properties=("modulus", "hardness"))
+    mapped(mosaic, few, output)
+    moves: list[Path] = []
+    plain_replace = Path.replace
+
+    def stopped(path: Path, target: Path) -> Path:
+        if Path(target).parent == output:
+            moves.append(path)
+            if len(moves) == 3:
+                raise KeyboardInterrupt
+        return plain_replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            mapped(mosaic, model, output, overwrite=True)
+    assert not (output / "summary.json").exists()
+    assert unfinished(output) is not None
+    mapped(mosaic, model, output, resume=True)
+    assert all_bytes(output) == all_bytes(plain.output)
 
 
 # Bad input
@@ -453,12 +482,15 @@ def test_nothing_to_resume_is_a_fresh_start(mosaic: Path, model: Model, tmp_path
 def test_mosaic_that_is_damaged_half_way_leaves_nothing(mosaic: Path, model: Model, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.tif"
     with tifffile.TiffFile(mosaic) as tiff:
-        offset, count = tiff.pages[0].dataoffsets[-1], tiff.pages[0].databytecounts[-1]
+        middle = len(tiff.pages[0].dataoffsets) // 2
+        offset, count = tiff.pages[0].dataoffsets[middle], tiff.pages[0].databytecounts[middle]
     data = bytearray(mosaic.read_bytes())
     data[offset : offset + count] = bytes(count)
     damaged.write_bytes(data)
+    seen: list[tuple[str, int, int]] = []
     with pytest.raises(FileFormatError):
-        mapped(damaged, model, tmp_path / "map", block_bytes=SMALL_BLOCKS)
+        mapped(damaged, model, tmp_path / "map", block_bytes=SMALL_BLOCKS, progress=lambda *step: seen.append(step))
+    assert max(done for _, done, _ in seen) >= 1
     assert not (tmp_path / "map").exists()
 
 

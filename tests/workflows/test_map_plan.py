@@ -44,6 +44,12 @@ def test_step_under_a_pixel_is_refused(step_um: float) -> None:
         cell_grid((1000, 1000), 0.04, window_um=10, step_um=step_um)
 
 
+def test_step_beyond_the_image_is_refused_in_um() -> None:
+    with pytest.raises(InputError, match=r"the step of 1e\+09 um is larger than the image of 40 x 80 um"):
+        cell_grid((1000, 2000), 0.04, window_um=10, step_um=1e9)
+    assert cell_grid((1000, 2000), 0.04, window_um=10, step_um=80).shape == (1, 1)
+
+
 def test_pixel_size_far_from_the_models_is_warned_of() -> None:
     assert pixel_size_warning(0.05, 0.04) is None
     warning = pixel_size_warning(0.02, 0.04)
@@ -62,11 +68,12 @@ def test_pixel_size_far_from_the_models_is_warned_of() -> None:
 )
 def test_blocks_hold_every_cell_once_and_read_what_its_window_needs(rows, cols, window, step, chunk, block_px) -> None:
     grid = CellGrid((rows, cols), 1.0, window, step)
-    plan = plan_blocks(grid, chunk, block_px=block_px)
+    plan = plan_blocks(grid, chunk, block_px=block_px, block_cells=block_px // 16)
     seen = np.zeros(grid.shape, int)
     seen_overview = np.zeros(plan.overview_shape, int)
     for block in plan.blocks:
         seen[block.cell_rows, block.cell_cols] += 1
+        assert seen[block.cell_rows, block.cell_cols].size <= block_px // 16
         seen_overview[block.over_rows, block.over_cols] += 1
         assert block.top == block.cell_rows.start * step
         assert block.left == block.cell_cols.start * step
@@ -83,17 +90,21 @@ def test_blocks_hold_every_cell_once_and_read_what_its_window_needs(rows, cols, 
 
 
 @pytest.mark.parametrize("chunk", [(1, 85_000), (1024, 1024), (512, 512), (67_500, 85_000)])
-@pytest.mark.parametrize("step", [25, 247])
+@pytest.mark.parametrize("step", [1, 25, 247])
 def test_blocks_of_a_gigapixel_mosaic_stay_within_the_bound(chunk: tuple[int, int], step: int) -> None:
     grid = CellGrid((67_500, 85_000), 0.04, 247, step)
-    plan = plan_blocks(grid, chunk, block_px=64 * 2**20)
+    plan = plan_blocks(grid, chunk, block_px=64 * 2**20, block_cells=4 * 2**20)
     for block in plan.blocks:
         rows_held = -(-(block.bottom - block.top) // plan.row_multiple + 1) * plan.row_multiple
         assert rows_held * (block.right - block.left) <= 64 * 2**20
+        cell_rows, cell_cols = block.cell_rows, block.cell_cols
+        assert (cell_rows.stop - cell_rows.start) * (cell_cols.stop - cell_cols.start) <= 4 * 2**20
     if chunk[1] >= 85_000:
         assert all(block.right - block.left > 84_000 for block in plan.blocks)
 
 
 def test_overview_of_a_mosaic_is_small_enough_to_draw() -> None:
-    plan = plan_blocks(CellGrid((67_500, 85_000), 0.04, 247, 247), (1024, 1024), block_px=64 * 2**20)
+    plan = plan_blocks(
+        CellGrid((67_500, 85_000), 0.04, 247, 247), (1024, 1024), block_px=64 * 2**20, block_cells=4 * 2**20
+    )
     assert max(plan.overview_shape) <= 1024

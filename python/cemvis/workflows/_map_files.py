@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cemvis.errors import FileAccessError, OutputExistsError
 from cemvis.models.model import UNITS
-from cemvis.workflows._map_store import access_errors
+from cemvis.workflows._map_store import access_errors, unfinished
 
 if TYPE_CHECKING:
     from cemvis.models.model import Model
@@ -18,6 +18,7 @@ FLAGS = "flags.ome.tif"
 CELLS_CSV, CELLS_PARQUET = "cells.csv", "cells.parquet"
 HISTOGRAM = "histogram.png"
 SUMMARY = "summary.json"
+EARLIER_SUMMARY = "earlier.json"
 _SHARED = (FLAGS, CELLS_CSV, CELLS_PARQUET, HISTOGRAM, SUMMARY)
 
 
@@ -47,49 +48,59 @@ def names_of(model: Model) -> tuple[str, ...]:
     return (*names, *_SHARED)
 
 
-def check_free(output: Path, names: Iterable[str], *, overwrite: bool) -> None:
-    """Check that `output` is or can be a folder, and that none of `names` is in it unless `overwrite` is set.
+def check_free(output: Path, names: Iterable[str], *, overwrite: bool, resume: bool) -> None:
+    """Check that `output` is or can be a folder, and that none of `names` is in it unless that was allowed.
+
+    It is by `overwrite`, and by `resume` where an unfinished map is: the files are those that it was to replace, or
+    its own, if it was stopped while they got their names.
 
     Raises
     ------
     FileAccessError
-        If something other than a folder has the name of `output`.
+        If something other than a folder has the name of `output`, or it cannot be looked into.
     OutputExistsError
         If files would be replaced.
     """
-    if output.exists() and not output.is_dir():
-        msg = f"{output} is a file; wanted a folder for the map"
-        raise FileAccessError(msg)
-    present = [name for name in names if (output / name).exists()]
-    if present and not overwrite:
-        more = f" and {len(present) - 3} more" if len(present) > 3 else ""
-        msg = (
-            f"{output} already holds {', '.join(present[:3])}{more}; "
-            "choose another folder or replace them with --overwrite (overwrite=True)"
-        )
-        raise OutputExistsError(msg)
+    with access_errors(output):
+        if output.exists() and not output.is_dir():
+            msg = f"{output} is a file; wanted a folder for the map"
+            raise FileAccessError(msg)
+        present = [name for name in names if (output / name).exists()]
+        if not present or overwrite or (resume and unfinished(output) is not None):
+            return
+    what = ", ".join(present[:3]) + (f" and {len(present) - 3} more" if len(present) > 3 else "")
+    finished = "a finished map, so there is nothing to resume: " if resume else ""
+    msg = (
+        f"{output} already holds {finished}{what}; "
+        "choose another folder or replace them with --overwrite (overwrite=True)"
+    )
+    raise OutputExistsError(msg)
 
 
 def publish(work: Path, output: Path, names: Iterable[str]) -> tuple[Path, ...]:
     """Move the finished files from the work folder to their final names, the summary last; return their paths.
 
     Files of an earlier map that this one does not have (an interval, say) are removed, so that no folder mixes two
-    maps; only names that cemvis gives and that the earlier summary lists are touched.
+    maps; only names that cemvis gives and that the earlier summary lists are touched. The earlier summary goes first,
+    so that a folder that has one is never a mixture; it is kept in the work folder for the case of an interrupt.
     """
     names = tuple(names)
+    earlier = work / EARLIER_SUMMARY
     with access_errors(output):
-        for stale in _listed_before(output) - set(names):
+        if (output / SUMMARY).exists():
+            (output / SUMMARY).replace(earlier)
+        for stale in _listed_in(earlier) - set(names):
             (output / stale).unlink(missing_ok=True)
         for name in names:
             (work / name).replace(output / name)
     return tuple(output / name for name in names)
 
 
-def _listed_before(output: Path) -> set[str]:
-    """Return the names of an earlier map's files, by its summary."""
+def _listed_in(summary: Path) -> set[str]:
+    """Return the names of a map's files, by its summary."""
     own = {kind(name) for name in UNITS for kind in (raster_name, half_width_name, picture_name)} | set(_SHARED)
     try:
-        listed = json.loads((output / SUMMARY).read_text(encoding="utf-8"))["files"]
+        listed = json.loads(summary.read_text(encoding="utf-8"))["files"]
         return {name for name in listed if name in own}
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cemvis._files import sha256_of
 from cemvis.errors import InputError
+from cemvis.workflows._map_store import access_errors
 
 if TYPE_CHECKING:
     from cemvis.images.micrograph import Micrograph
@@ -24,14 +25,15 @@ def file_digest(path: Path) -> dict[str, Any]:
     first and last 64 KiB and 254 pieces of 64 KiB between them, and has another name, so that it is not mistaken for
     the digest of the file.
     """
-    size = path.stat().st_size
-    if size <= WHOLE_UP_TO_BYTES:
-        return {"bytes": size, "sha256": sha256_of(path)}
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for number in range(SAMPLES):
-            file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
-            digest.update(file.read(SAMPLE_BYTES))
+    with access_errors(path, doing="read"):
+        size = path.stat().st_size
+        if size <= WHOLE_UP_TO_BYTES:
+            return {"bytes": size, "sha256": sha256_of(path)}
+        digest = hashlib.sha256(str(size).encode())
+        with path.open("rb") as file:
+            for number in range(SAMPLES):
+                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE_BYTES))
     return {"bytes": size, "sha256_of_samples": digest.hexdigest()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,16 @@ class WindowGrids:
     inside: GridFile | None
     overview: GridFile
 
+    @staticmethod
+    def kinds(grid: CellGrid, plan: Plan, *, masked: bool) -> dict[str, tuple[tuple[int, int], str]]:
+        """Return shape and type of each grid by its name, for the work folder."""
+        kinds = {"total": (grid.shape, "uint64"), "overview": (plan.overview_shape, "float32")}
+        return kinds | {"inside": (grid.shape, "uint8")} if masked else kinds
+
     @classmethod
-    def in_folder(cls, work: WorkFolder, grid: CellGrid, plan: Plan, *, masked: bool, fresh: bool) -> WindowGrids:
-        """Return the grids in `work`, made anew if `fresh`."""
-        return cls(
-            work.grid("total", grid.shape, "uint64", fresh=fresh),
-            work.grid("inside", grid.shape, "uint8", fresh=fresh) if masked else None,
-            work.grid("overview", plan.overview_shape, "float32", fresh=fresh),
-        )
+    def in_folder(cls, work: WorkFolder) -> WindowGrids:
+        """Return the grids in `work`."""
+        return cls(work.grids["total"], work.grids.get("inside"), work.grids["overview"])
 
 
 def sum_windows(
@@ -76,17 +79,18 @@ def sum_windows(
     if progress is not None:
         progress(len(plan.blocks) - len(todo), len(plan.blocks))
     try:
-        for done, (number, (pixels, wanted)) in enumerate(read_ahead(read, todo), start=1):
-            block = plan.blocks[number]
-            grids.total.write(block.cell_rows, block.cell_cols, _totals(pixels, block, grid, threads))
-            if grids.inside is not None and wanted is not None:
-                chosen = _totals((wanted != 0).view(np.uint8), block, grid, threads)
-                grids.inside.write(block.cell_rows, block.cell_cols, chosen == grid.window_px**2)
-            if block.over_rows.stop > block.over_rows.start and block.over_cols.stop > block.over_cols.start:
-                grids.overview.write(block.over_rows, block.over_cols, _overview(pixels, block, plan, threads))
-            work.finish_block(number)
-            if progress is not None:
-                progress(len(plan.blocks) - len(todo) + done, len(plan.blocks))
+        with closing(read_ahead(read, todo)) as read_blocks:  # so that no thread reads on after an error or Ctrl-C
+            for done, (number, (pixels, wanted)) in enumerate(read_blocks, start=1):
+                block = plan.blocks[number]
+                grids.total.write(block.cell_rows, block.cell_cols, _totals(pixels, block, grid, threads))
+                if grids.inside is not None and wanted is not None:
+                    chosen = _totals((wanted != 0).view(np.uint8), block, grid, threads)
+                    grids.inside.write(block.cell_rows, block.cell_cols, chosen == grid.window_px**2)
+                if block.over_rows.stop > block.over_rows.start and block.over_cols.stop > block.over_cols.start:
+                    grids.overview.write(block.over_rows, block.over_cols, _overview(pixels, block, plan, threads))
+                work.finish_block(number)
+                if progress is not None:
+                    progress(len(plan.blocks) - len(todo) + done, len(plan.blocks))
     finally:
         work.write_journal()
 

@@ -15,6 +15,7 @@ from cemvis.errors import InputError, PixelSizeError, PixelSizeWarning
 SMALLEST_WINDOW_PX = 8
 PIXEL_SIZE_TOLERANCE = 1.5  # a mean over a window changes little within this factor
 BLOCK_BYTES = 64 * 2**20
+BYTES_PER_CELL = 16  # sums of the image and of the mask, 8 bytes each
 OVERVIEW_SIDE_PX = 1024
 
 
@@ -84,7 +85,7 @@ def cell_grid(
     PixelSizeError
         If a window would be smaller than 8 px or larger than the image.
     InputError
-        If the step is not a number above 0, or under half a pixel.
+        If the step is not a number above 0, under half a pixel, or larger than the image.
     """
     window_px = round(window_um / pixel_size_um)
     if window_px < SMALLEST_WINDOW_PX:
@@ -100,9 +101,16 @@ def cell_grid(
             f"the image of {rows} x {cols} px: is the unit of the pixel size right (nm, um)?"
         )
         raise PixelSizeError(msg)
-    step_px = window_px if step_um is None else round(positive(step_um, name="step_um") / pixel_size_um)
+    step_px = window_px if step_um is None else round(positive(step_um, name="the step in um") / pixel_size_um)
     if step_px < 1:
         msg = f"the step of {step_um:g} um is under half a pixel ({pixel_size_um:g} um); wanted one pixel or more"
+        raise InputError(msg)
+    if step_px > max(image_shape):
+        rows_um, cols_um = (side * pixel_size_um for side in image_shape)
+        msg = (
+            f"the step of {step_um:g} um is larger than the image of {rows_um:.4g} x {cols_um:.4g} um "
+            "(rows x columns); wanted the distance between neighbouring cells"
+        )
         raise InputError(msg)
     return CellGrid((int(image_shape[0]), int(image_shape[1])), float(pixel_size_um), window_px, step_px)
 
@@ -163,12 +171,13 @@ class Plan:
     row_multiple: int
 
 
-def plan_blocks(grid: CellGrid, chunk_shape: tuple[int, int], *, block_px: int) -> Plan:
+def plan_blocks(grid: CellGrid, chunk_shape: tuple[int, int], *, block_px: int, block_cells: int) -> Plan:
     """Cut `grid` into blocks so that each stored chunk of the mosaic is decoded about once.
 
     A block spans the whole width where that stays within `block_px` pixels, or where the image is stored in strips;
-    else the width is cut into stripes. From band to band of a stripe a `StripeReader` keeps the rows it has, so
-    that only chunks at the border between stripes are met twice.
+    else the width is cut into stripes. No block has more than `block_cells` cells: where cells are as dense as pixels,
+    their sums take more memory than the pixels do. From band to band of a stripe a `StripeReader` keeps the rows it
+    has, so that only chunks at the border between stripes are met twice.
     """
     factor = max(1, math.ceil(max(grid.covered_px) / OVERVIEW_SIDE_PX))
     rows, cols = grid.shape
@@ -179,9 +188,10 @@ def plan_blocks(grid: CellGrid, chunk_shape: tuple[int, int], *, block_px: int) 
 
     widest = max(block_px // (grid.window_px + halo), grid.window_px + chunk_cols)
     stripes = 1 if chunk_cols >= grid.image_shape[1] else math.ceil(grid.covered_px[1] / widest)
-    col_edges = _cut(cols, min(stripes, cols))
+    col_edges = _cut(cols, min(max(stripes, math.ceil(cols / block_cells)), cols))
     width = (col_edges[1] - col_edges[0]) * grid.step_px + grid.window_px
-    cell_rows = max(1, (block_px // width - halo - grid.window_px) // grid.step_px + 1)
+    cell_rows = (block_px // width - halo - grid.window_px) // grid.step_px + 1
+    cell_rows = max(1, min(cell_rows, block_cells // col_edges[1]))
     row_edges = [*range(0, rows, cell_rows), rows]
 
     over_rows, over_cols = (covered // factor for covered in grid.covered_px)

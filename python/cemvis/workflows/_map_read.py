@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +51,7 @@ class StripeReader:
         return self._held[top - self._top : bottom - self._top]
 
 
-def read_ahead(read: Callable[[Wanted], Got], items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Got]]:
+def read_ahead(read: Callable[[Wanted], Got], items: Iterable[Wanted]) -> Generator[tuple[Wanted, Got]]:
     """Yield each item with what `read` returned for it, reading the next one in a thread in the meantime."""
     with ThreadPoolExecutor(1, thread_name_prefix="cemvis-read") as pool:
         before: tuple[Wanted, Any] | None = None

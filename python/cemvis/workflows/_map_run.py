@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cemvis._checks import thread_count
-from cemvis.errors import CemvisWarning, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
+from cemvis.errors import CemvisWarning, FileAccessError, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
 from cemvis.workflows._map_inputs import check_mask, image_origin
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
-from cemvis.workflows._map_plan import cell_grid, pixel_size_warning, plan_blocks
+from cemvis.workflows._map_plan import BYTES_PER_CELL, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import Statistics, predict_cells, sampled
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_store import WorkFolder
@@ -31,12 +31,16 @@ OUTSIDE_SHARE = 0.05  # of the mapped cells: more outside the training range tha
 @contextmanager
 def collected_warnings(into: list[str]) -> Iterator[None]:
     """Append the text of each warning of cemvis to `into`, and give all warnings again when the block ends."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    into += [str(each.message) for each in caught if issubclass(each.category, CemvisWarning)]
-    for each in caught:
-        warnings.warn(each.message, each.category, stacklevel=5)
+    given: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            given = caught
+            yield
+    finally:  # a warning may explain the error that follows it
+        into += [str(each.message) for each in given if issubclass(each.category, CemvisWarning)]
+        for each in given:
+            warnings.warn(each.message, each.category, stacklevel=5)
 
 
 def run_map(
@@ -53,8 +57,8 @@ def run_map(
     with collected_warnings(warned):
         job = _prepare(image, region, model, config)
     finished = job.work.open(resume=config.resume, overwrite=config.overwrite)
+    windows = WindowGrids.in_folder(job.work)
     try:
-        windows = WindowGrids.in_folder(job.work, job.grid, job.plan, masked=region is not None, fresh=not finished)
         sum_windows(
             image,
             region,
@@ -69,10 +73,15 @@ def run_map(
         with collected_warnings(warned):
             cells = _predict(job, model, windows)
         files = write_files(job, model, cells, warned=warned, report=report)
+        paths = publish(job.work.path, config.output, files)
     except (FileFormatError, InputError):  # going on would meet the same again, so there is nothing to resume
         job.work.remove()
         raise
-    paths = publish(job.work.path, config.output, files)
+    except FileAccessError as error:
+        if not model.digest:
+            raise
+        msg = f"{error}; the work so far is kept: free space or mend the access, and go on with --resume (resume=True)"
+        raise FileAccessError(msg) from error
     job.work.remove()
     return MapResult(
         config.output,
@@ -104,7 +113,12 @@ def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config:
         msg = "resume needs a model from a file: one made in memory cannot be told from another"
         raise InputError(msg)
     transform = _transform(image, model, config.anchors)
-    plan = plan_blocks(grid, image.chunk_shape, block_px=config.block_bytes // image.dtype.itemsize)
+    plan = plan_blocks(
+        grid,
+        image.chunk_shape,
+        block_px=max(1, config.block_bytes // image.dtype.itemsize),
+        block_cells=max(1, config.block_bytes // BYTES_PER_CELL),
+    )
     origin = origin_of(
         mosaic=image_origin(image),
         mask=None if region is None else image_origin(region),
@@ -117,7 +131,8 @@ def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config:
             "anchors": asdict(config.anchors) if isinstance(config.anchors, GreyScale) else config.anchors,
         },
     )
-    work = WorkFolder(config.output, {**origin, "blocks": len(plan.blocks)})
+    kinds = WindowGrids.kinds(grid, plan, masked=region is not None)
+    work = WorkFolder(config.output, origin, blocks=len(plan.blocks), grids=kinds)
     return Prepared(grid, plan, transform, origin, work)
 
 
@@ -146,6 +161,9 @@ def _transform(image: Micrograph, model: Model, anchors: Anchors) -> GreyTransfo
 def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
     """Predict every cell, with a warning if too many lie outside the training range."""
     properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work)
+    if counts.mapped == 0:
+        msg = "no window lies wholly in the mask; is it inverted? wanted nonzero where it is to be mapped"
+        raise InputError(msg)
     if counts.outside_share > OUTSIDE_SHARE:
         msg = (
             f"{counts.outside_share:.0%} of the cells ({counts.outside:,} of {counts.mapped:,}) lie outside the grey "

@@ -6,13 +6,14 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from cemvis._files import write_text, written_whole
 from cemvis.errors import CemvisError, FileAccessError, InputError, OutputExistsError
 
 WORK_FOLDER = ".cemvis-map.part"
@@ -28,14 +29,14 @@ def unfinished(output: Path) -> Path | None:
 
 
 @contextmanager
-def access_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors into one clear line about `path`."""
+def access_errors(path: Path, *, doing: str = "write to") -> Iterator[None]:
+    """Turn the system's errors while `doing` something with `path` into one clear line."""
     try:
         yield
     except CemvisError:
         raise
     except OSError as error:
-        msg = f"cannot write to {path}: {error.strerror or error}"
+        msg = f"cannot {doing} {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
 
 
@@ -54,7 +55,15 @@ class GridFile:
     def create(self) -> None:
         """Make the file, full of zeros."""
         with access_errors(self.path.parent), self.path.open("wb") as file:
-            file.truncate(self.shape[0] * self.shape[1] * self.dtype.itemsize)
+            file.truncate(self._bytes)
+
+    def is_whole(self) -> bool:
+        """Return whether the file is there in its full size."""
+        return self.path.is_file() and self.path.stat().st_size == self._bytes
+
+    @property
+    def _bytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.dtype.itemsize
 
     def write(self, rows: slice, cols: slice, values: NDArray[Any]) -> None:
         """Write `values` to the rectangle `rows` x `cols`."""
@@ -78,7 +87,12 @@ class GridFile:
         last = self.shape[0] if last is None else min(last, self.shape[0])
         count = (last - first) * self.shape[1]
         offset = first * self.shape[1] * self.dtype.itemsize
-        return np.fromfile(self.path, self.dtype, count, offset=offset).reshape(last - first, self.shape[1])
+        with access_errors(self.path, doing="read"):
+            values = np.fromfile(self.path, self.dtype, count, offset=offset)
+        if values.size < count:
+            msg = f"cannot read {self.path}: it was cut off while the map was made"
+            raise FileAccessError(msg)
+        return values.reshape(last - first, self.shape[1])
 
     def read_every(self, step: int) -> NDArray[Any]:
         """Return every `step`-th row and column, from the first."""
@@ -102,25 +116,41 @@ class WorkFolder:
         The output folder; the work folder lies in it, so that finished files can be renamed into place.
     job : Mapping
         Everything that the values of the map depend on; an unfinished map is only continued with the same job.
+    blocks : int
+        How many blocks the map is made in.
+    grids : Mapping
+        Shape and type of the grids that the blocks fill, by name.
     """
 
-    def __init__(self, output: Path, job: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        output: Path,
+        job: Mapping[str, Any],
+        *,
+        blocks: int,
+        grids: Mapping[str, tuple[tuple[int, int], DTypeLike]],
+    ) -> None:
         self.output = output
         self.path = output / WORK_FOLDER
-        self._job = json.loads(json.dumps(job))
-        self._grids: dict[str, GridFile] = {}
-        self._unnoted: list[int] = []
+        self.grids = {name: GridFile(self.path / f"{name}.raw", *kind) for name, kind in grids.items()}
+        self._blocks = blocks
+        self._job = json.loads(json.dumps({**job, "blocks": blocks}))
+        self._finished: set[int] = set()
+        self._all_noted = True
         self._last_noted = 0.0
+        self._made_output = False
 
     def open(self, *, resume: bool, overwrite: bool) -> set[int]:
         """Make or continue the work folder; return the numbers of the blocks that are finished.
+
+        With both `resume` and `overwrite`, an unfinished map that cannot be continued is dropped.
 
         Raises
         ------
         OutputExistsError
             If an unfinished map is there and neither `resume` nor `overwrite` is set.
         InputError
-            If `resume` is set and the unfinished map was started with other inputs or settings.
+            If `resume` alone is set and the unfinished map was started with other inputs or settings, or is damaged.
         FileAccessError
             If the folder cannot be made.
         """
@@ -132,50 +162,81 @@ class WorkFolder:
                 )
                 raise OutputExistsError(msg)
             if resume and (self.path / JOB_FILE).is_file():
-                self._check_same_job()
-                return self._finished()
-            self.remove()
-            self.path.mkdir(parents=True)
-            (self.path / JOURNAL_FILE).touch()
-            (self.path / JOB_FILE).write_text(json.dumps(self._job, indent=2) + "\n", encoding="utf-8")
+                try:
+                    return self._continued()
+                except InputError:
+                    if not overwrite:
+                        raise
+            self._begin()
             return set()
 
-    def grid(self, name: str, shape: tuple[int, int], dtype: DTypeLike, *, fresh: bool = True) -> GridFile:
-        """Return the grid of values called `name`, made anew if `fresh` or not there yet."""
+    def grid(self, name: str, shape: tuple[int, int], dtype: DTypeLike) -> GridFile:
+        """Return a new grid of values called `name`, for what is computed after the blocks."""
         grid = GridFile(self.path / f"{name}.raw", shape, dtype)
-        if fresh or not grid.path.exists():
-            grid.create()
-        self._grids[name] = grid
+        grid.create()
         return grid
 
     def finish_block(self, number: int) -> None:
         """Take note that block `number` is written; every few seconds the journal gets what was noted."""
-        self._unnoted.append(number)
+        self._finished.add(number)
+        self._all_noted = False
         if time.monotonic() - self._last_noted >= JOURNAL_EVERY_S:
             self.write_journal()
 
     def write_journal(self) -> None:
-        """Write the finished blocks to the journal, once the disk has their values."""
-        if self._unnoted:
-            for grid in self._grids.values():
+        """Write the finished blocks to the journal, once the disk has their values.
+
+        The journal is replaced as a whole: there are few blocks, and a line that was cut off cannot be appended to.
+        """
+        if not self._all_noted:
+            for grid in self.grids.values():
                 grid.sync()
-            with access_errors(self.path), (self.path / JOURNAL_FILE).open("a", encoding="ascii") as journal:
-                journal.writelines(f"{number}\n" for number in self._unnoted)
+            with (
+                written_whole(self.path / JOURNAL_FILE) as beside,
+                beside.open("w", encoding="ascii", newline="\n") as journal,
+            ):
+                journal.writelines(f"{number}\n" for number in sorted(self._finished))
                 journal.flush()
                 os.fsync(journal.fileno())
-        self._unnoted.clear()
+        self._all_noted = True
         self._last_noted = time.monotonic()
 
     def remove(self) -> None:
-        """Delete the work folder and the files in it."""
-        if self.path.is_dir():
-            for file in self.path.iterdir():
-                file.unlink()
-            self.path.rmdir()
+        """Delete the work folder and the files in it, and the output folder if it was made for them and is empty."""
+        with access_errors(self.path, doing="remove"):
+            if self.path.is_dir():
+                for file in self.path.iterdir():
+                    file.unlink()
+                self.path.rmdir()
+        if self._made_output:
+            with suppress(OSError):
+                self.output.rmdir()
 
-    def _finished(self) -> set[int]:
-        lines = (self.path / JOURNAL_FILE).read_text(encoding="ascii").split("\n")
-        return {int(line) for line in lines[:-1]}  # what follows the last line's end was cut off while it was written
+    def _begin(self) -> None:
+        """Make the work folder; the job comes last, since without it there is nothing to continue."""
+        self.remove()
+        self._made_output = not self.output.exists()
+        self.path.mkdir(parents=True)
+        for grid in self.grids.values():
+            grid.create()
+        self._finished = set()
+        write_text(self.path / JOURNAL_FILE, "")
+        write_text(self.path / JOB_FILE, json.dumps(self._job, indent=2) + "\n")
+
+    def _continued(self) -> set[int]:
+        """Return the finished blocks by the journal, after a check that what they left is there."""
+        self._check_same_job()
+        try:
+            lines = (self.path / JOURNAL_FILE).read_text(encoding="ascii").split("\n")
+            finished = {int(line) for line in lines[:-1]}  # what follows the last line's end was cut off
+        except (FileNotFoundError, ValueError):
+            finished = {-1}
+        whole = all(grid.is_whole() for grid in self.grids.values())
+        if not (whole and all(0 <= number < self._blocks for number in finished)):
+            msg = f"the unfinished map in {self.output} is damaged; start anew with --overwrite (overwrite=True)"
+            raise InputError(msg)
+        self._finished = finished
+        return set(finished)
 
     def _check_same_job(self) -> None:
         try:

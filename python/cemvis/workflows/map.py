@@ -102,7 +102,7 @@ def map_mosaic(
         block_bytes=block_bytes,
     )
     trained = _model(model)
-    check_free(config.output, names_of(trained), overwrite=overwrite)
+    check_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
     warned: list[str] = []
     with ExitStack() as stack:
         with collected_warnings(warned):
