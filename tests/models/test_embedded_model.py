@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cemvis.analysis.specimen.area import BATCH, PITCH_UM, Area
+from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
+from cemvis.images.grey_scale import measure_anchors, transform_to
+from cemvis.images.micrograph import Micrograph
+from cemvis.kernels.specimen import Window
 from cemvis.models import embedded_model
 
 
@@ -25,3 +30,22 @@ def test_the_embedded_model_is_as_good_as_its_card_says_it_should_be() -> None:
         held = one.metrics.by_batch.intervals
         assert held is not None
         assert held.coverage >= one.interval.level - 0.05
+
+
+def test_the_embedded_model_predicts_paste_that_nobody_trained_on() -> None:
+    model = embedded_model()
+    area = Area(recipe_named(CALIBRATED), seed=77, batches=1, pixel_size_um=0.4)
+    image = area.image(Window(0, 0, area.edge_px, area.edge_px))
+    # Windows are as wide as indents are apart, so that they are the cells of a grid.
+    assert model.window_um == PITCH_UM
+    edge = area.edge_px // BATCH
+    mean_grey = image.reshape(BATCH, edge, BATCH, edge).mean(axis=(1, 3)).reshape(-1)
+    anchors = measure_anchors(Micrograph.from_array(image, pixel_size=None))
+    assert anchors.reliable
+    mean_grey = transform_to(model.grey_scale, anchors).apply(mean_grey)
+    indents = area.indent()
+    for one, measured in zip(model.properties, (indents.modulus_gpa, indents.hardness_gpa), strict=True):
+        found, truth = one.predict(mean_grey[~indents.failed]), measured[~indents.failed]
+        assert 0.5 < 1 - np.mean((found.value - truth) ** 2) / np.var(truth) < 0.95
+        held = (found.lower <= truth) & (truth <= found.upper)
+        assert held.mean() > 0.8
