@@ -34,6 +34,7 @@ def test_the_card_says_what_a_person_has_to_know(path) -> None:
         model.digest,
         f"{model.properties[1].metrics.random.test.r2:.3f}",
         "90% interval on the test batches holds",
+        "for a new batch of the same specimens and sessions. They promise nothing for",
     ):
         assert text in result.stdout
 

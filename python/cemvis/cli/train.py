@@ -80,7 +80,8 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="Share of a new batch that the prediction intervals are to hold.",
+    help="Share that the prediction intervals are to hold of a new batch of the same specimens and sessions; nothing "
+    "is promised for another material or mosaic.",
 )
 @click.option(
     "--seed",

@@ -1,6 +1,6 @@
 """Prediction intervals that hold for a new batch: quantiles of the training pairs, calibrated batch by batch.
 
-A model first bounds each window by quantiles of its training pairs. Those are too narrow for new material: they
+A model first bounds each window by quantiles of its training pairs. Those are too narrow for a new batch: they
 were fitted to the pairs they describe, and indents of one batch share their surroundings, polish and session, so
 that a neighbour of a training pair says little about a batch that the model never saw. Calibration therefore takes
 whole batches that were not trained on. Each of their pairs gets a score: its distance from the predicted value, as a
@@ -9,11 +9,17 @@ these scores, so that intervals stay narrow where the training pairs were, and l
 
 The quantile treats batches, not indents, as exchangeable. Each of the K calibration batches weighs 1 / (K + 1),
 shared evenly by its pairs, and the missing 1 / (K + 1) stands for the new batch, whose scores could be anything.
-The interval then holds a pair of a new batch with at least the wanted probability, whatever the distributions within
-and between batches [1]_. A finite quantile needs K / (K + 1) >= level: 9 batches for 90 %, 19 for 95 %. It is the
-average of what conformal prediction gives when one indent is drawn from each batch [2]_, without the draw's luck. The
-price is width: with the fewest batches allowed the quantile is the largest score of all, and coverage is well above
-the level; it comes down towards it as batches are added.
+The interval then holds a pair of a new batch with at least the wanted probability, on average over the draws of
+calibration batches and whatever the distributions within and between batches [1]_. A finite quantile needs
+K / (K + 1) >= level: 9 batches for 90 %, 19 for 95 %. It is the average of what conformal prediction gives when one
+indent is drawn from each batch [2]_, without the draw's luck. The price is width: with the fewest batches allowed the
+quantile is the largest score of all, and coverage is well above the level; it comes down towards it as batches are
+added.
+
+A new batch is one more of those that calibration drew from: of the same specimens, imaged and indented in the same
+sessions. Batches are drawn across areas, so areas, mosaics and fits of the grey scale are shared by training,
+calibration and test. Nothing is promised for another material, another mosaic or another fit of the grey scale; what
+intervals hold there has to be measured on indents made there.
 
 References
 ----------
@@ -49,7 +55,8 @@ class Interval:
     Attributes
     ----------
     level : float
-        Share of the measurements in a new batch that the intervals are to hold.
+        Share of the measurements that the intervals are to hold, in a new batch of the specimens and sessions that
+        the model was trained on; nothing is promised for another material or mosaic.
     stretch : float or None
         Factor between the distances of an interval's ends from the value and those of the training quantiles; None
         where nothing can be promised.

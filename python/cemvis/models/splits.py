@@ -53,6 +53,9 @@ def batch_split(batches: NDArray[np.int64], *, level: float, seed: int) -> Batch
     gets at least the batches that an interval at `level` needs, as long as a quarter of all batches is left to train
     on; otherwise it gets none and training gets them all.
 
+    Batches are drawn across areas: training, calibration and test share specimens, sessions and mosaics. Scores and
+    intervals are therefore those of a new batch there, and say nothing of another material or mosaic.
+
     Parameters
     ----------
     batches : (n,) int64

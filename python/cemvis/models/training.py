@@ -59,7 +59,7 @@ def train_property(
     name, network : str
         Keys of `cemvis.models.model.UNITS` and `cemvis.models.networks.NETWORKS`.
     level : float
-        Share of the measurements in a new batch that the intervals are to hold.
+        Share of the measurements that the intervals are to hold, in a new batch of the same specimens and sessions.
     seed : int
 
     Raises

@@ -14,6 +14,10 @@ WHICH_IS_WHICH = (
     "random: a fit of its own to 80 % of the pairs, as in the literature, not kept. Neighbours of each test indent",
     "are trained on, so its scores flatter.",
 )
+WHAT_INTERVALS_HOLD = (
+    "Scores by batch and intervals are for a new batch of the same specimens and sessions. They promise nothing for",
+    "another material, another mosaic or another fit of the grey scale: measure indents there to know.",
+)
 ONLY_VIRTUAL = (
     "It was trained on virtual paste, to demonstrate and to test. For real work, train a model on your own pairs of "
     "mosaics and indents."
@@ -57,7 +61,7 @@ def scores_table(model: Model) -> str:
             lines.append(f"{label:<{_LABEL}}{split:<10}{part:<7}{numbers}".rstrip())
             label = ""
         lines += [f"{'':<{_LABEL}}{text}" for text in _interval_lines(one)]
-    return "\n".join([*lines, "", *WHICH_IS_WHICH])
+    return "\n".join([*lines, "", *WHICH_IS_WHICH, *WHAT_INTERVALS_HOLD])
 
 
 def metrics_csv(model: Model) -> str:
