@@ -49,7 +49,7 @@ from cemvis.cli._console import progress_bar
     help="Step of the true property maps, in um.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads; all cores by default.")
-@click.option("--overwrite", is_flag=True, help="Replace areas made with other settings.")
+@click.option("--overwrite", is_flag=True, help="Replace areas made with other settings, and what killed runs left.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     output: Path,
