@@ -120,7 +120,7 @@ void wrong_arguments_throw() {
   image = some_image();
   CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, 1, 0, huge, 1, 1, &grey), std::invalid_argument);
   CEMVIS_CHECK_THROWS(cemvis::render_bse(paste, image, huge, 0, 1, 1, 1, &grey), std::invalid_argument);
-  CEMVIS_CHECK_THROWS(cemvis::phase_plane(paste, 10, 0, 1 << 29, 0, 1, 1, 1, &grey), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(cemvis::phase_plane(paste, 10, 0, 500000000, 0, 1, 1, 1, &grey), std::invalid_argument);
   paste.grains.clear();
   CEMVIS_CHECK_THROWS(cemvis::phase_plane(paste, 0.1, 0, 0, 0, 1, 1, 1, &grey), std::invalid_argument);
   cemvis::ContactVolume volume;

@@ -52,7 +52,7 @@ void parallel_for(std::int64_t count, int threads, const Body& body) {
     for (std::int64_t t = 1; t < workers; ++t) {
       team.emplace_back(work);
     }
-  } catch (const std::system_error&) {
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system grants no more threads: those there are do the work, if need be the caller's alone.
   }
   work();
