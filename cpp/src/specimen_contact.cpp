@@ -66,6 +66,12 @@ void contact_volumes(const PasteParameters& paste, const std::vector<Contact>& c
   if (!within(radius_um, 1e-6, 50) || points < 1 || points > 100000) {
     throw std::invalid_argument("radius_um must lie in 0 to 50 and points in 1 to 100000");
   }
+  const auto near = [](const Contact& c) {
+    return within(c.x_um, -farthest_um, farthest_um) && within(c.y_um, -farthest_um, farthest_um);
+  };
+  if (!std::ranges::all_of(contacts, near)) {
+    throw std::invalid_argument("contacts must lie within 2e7 um of the origin");
+  }
   const std::vector<Offset> offsets = sample_points(radius_um, points);
   double far = 0;
   for (const Offset& o : offsets) {
