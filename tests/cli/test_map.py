@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pickle
@@ -243,6 +244,20 @@ def test_output_that_cannot_be_written_is_one_clear_line(mosaic: Path, model: Pa
     given = ("--model", model, "--pixel-size", "50 nm", "-o")
     assert "is a file; wanted a folder" in failed(run(mosaic, *given, tmp_path / "file"))
     assert "cannot write to" in failed(run(mosaic, *given, tmp_path / "file" / "map"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX names")
+def test_output_with_too_long_a_name_is_one_clear_line(mosaic: Path, model: Path, tmp_path: Path) -> None:
+    given = ("--model", model, "--pixel-size", "50 nm", "-o")
+    assert "cannot write to" in failed(run(mosaic, *given, tmp_path / ("n" * 300)))
+
+
+def test_error_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "mosaic.tif")
+
+    monkeypatch.setattr(map_command.command, "callback", refused)
+    assert failed(run("--sample")) == "Error: mosaic.tif: Permission denied"
 
 
 # In a process of its own: a real limit on what may be written, a real Ctrl-C

@@ -153,8 +153,7 @@ def test_storage_does_not_matter(
     pixels = image.astype(np.uint16) if storage == "16 bit" else image
     tifffile.imwrite(path, pixels, metadata=None, compression="lzw", **tiles)
     if storage == "array":
-        opened = Micrograph.from_array(image, pixel_size=PixelSize(PIXEL_UM, "option"))
-        result = map_mosaic(opened, model, output=tmp_path / "map", anchors=(110.0, 210.0))
+        result = mapped(image, model, tmp_path / "map")
     else:
         result = mapped(path, model, tmp_path / "map", block_bytes=SMALL_BLOCKS)
     np.testing.assert_array_equal(result.values("modulus"), plain.values("modulus"))
@@ -213,6 +212,36 @@ def test_cells_not_wholly_in_the_mask_are_left_out(
     assert ((table["flags"] & Flag.MASKED.value) != 0).sum() == result.counts.masked
     assert table["mean_grey"].notna().all()
     assert table["modulus_gpa"].notna().sum() == 48
+
+
+@pytest.mark.parametrize("kind", ["1 bit PNG", "palette PNG", "1 bit TIFF", "grey TIFF", "array"])
+def test_natural_masks_are_understood(mosaic: Path, plain: MapResult, model: Model, tmp_path: Path, kind: str) -> None:
+    region = np.zeros((305, 407), bool)
+    region[:120, :200] = True
+    mask = tmp_path / ("mask.png" if "PNG" in kind else "mask.tif")
+    if kind == "1 bit PNG":
+        Image.fromarray(region).save(mask)
+    elif kind == "palette PNG":
+        indexed = Image.fromarray(region.astype(np.uint8) * 3).convert("L").convert("P")
+        indexed.putdata(region.ravel().astype(np.uint8) * 3)
+        indexed.putpalette([200, 10, 10] * 4)
+        indexed.save(mask)
+    elif kind == "grey TIFF":
+        sizes = {"PhysicalSizeX": 3.0, "PhysicalSizeY": 4.0}
+        tifffile.imwrite(mask, region.astype(np.uint8), ome=True, metadata=sizes)
+    elif kind == "1 bit TIFF":
+        tifffile.imwrite(mask, region)
+    result = mapped(mosaic, model, tmp_path / "map", mask=region if kind == "array" else mask)
+    assert result.counts.mapped == 60
+    np.testing.assert_array_equal(result.values("modulus")[:6, :10], plain.values("modulus")[:6, :10])
+
+
+def test_mask_that_cannot_be_read_is_told_from_the_mosaic(mosaic: Path, model: Model, tmp_path: Path) -> None:
+    (tmp_path / "mask.png").write_text("not a picture")
+    with pytest.raises(FileFormatError, match=r"^mask: .*mask\.png is not an image"):
+        mapped(mosaic, model, tmp_path / "map", mask=tmp_path / "mask.png")
+    with pytest.raises(FileAccessError, match=r"^mask: .*absent\.png"):
+        mapped(mosaic, model, tmp_path / "map", mask=tmp_path / "absent.png")
 
 
 def test_mask_of_another_size_is_refused(mosaic: Path, model: Model, tmp_path: Path) -> None:
@@ -500,6 +529,27 @@ def test_model_file_is_read(mosaic: Path, model: Model, folder: Path, tmp_path: 
     assert result.units == {"modulus": "GPa"}
     with pytest.raises(ModelFileError):
         mapped(mosaic, mosaic, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"pixel_size": 0.4}, "pixel_size is 0.4; wanted a length with its unit"),
+        ({"anchors": (1, 2, 3)}, "wanted two grey levels"),
+        ({"anchors": ("110", "210")}, "wanted two grey levels"),
+        ({"model": 3}, "model is a int; wanted a path"),
+        ({"mosaic": 3}, "mosaic is a int; wanted a path"),
+        ({"output": 3}, "output is a int; wanted a path"),
+        ({"mask": 3}, "mask is a int; wanted a path"),
+        ({"mask": np.zeros((3, 3, 3))}, r"mask is an array of shape \(3, 3, 3\)"),
+        ({"block_bytes": "x"}, "block_bytes is 'x'; wanted a whole number"),
+        ({"block_bytes": 0}, "block_bytes is 0; wanted a whole number"),
+        ({"block_bytes": -5}, "block_bytes is -5; wanted a whole number"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(mosaic: Path, model: Model, tmp_path: Path, wrong, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        mapped(**{"mosaic": mosaic, "model": model, "output": tmp_path / "map"} | wrong)
 
 
 @pytest.mark.parametrize("anchors", ["automatic", "", 3])

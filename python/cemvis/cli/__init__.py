@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 
 import click
@@ -40,6 +41,12 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except CemvisError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads the output has seen enough; click ends quietly
+                raise
+            about = f"{error.filename}: " if error.filename is not None else ""
+            msg = f"{about}{error.strerror or error}"
+            raise click.ClickException(msg) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -154,6 +154,7 @@ def _summary(result: MapResult) -> str:
     if any(result.grid.left_over_px):
         bottom, right = result.grid.left_over_px
         lines.append(f"Left over, since no whole window fits: {bottom} px at the bottom, {right} px at the right.")
+    lines += [f"Note: {note}." for note in result.notes]
     lines.append(f"Grey scale: {result.transform.note}")
     for name, numbers in result.statistics.items():
         low, middle, high = (f"{numbers.quantiles[share]:.3g}" for share in (0.05, 0.5, 0.95))
@@ -161,6 +162,7 @@ def _summary(result: MapResult) -> str:
             f"{name.capitalize()}: mean {numbers.mean:.3g}, median {middle}, 5 to 95 % from {low} to {high} "
             f"{result.units[name]}."
         )
+    lines += [f"No prediction interval for {name}: {why}" for name, why in result.interval_notes.items()]
     if counts.outside:
         lines.append(f"Outside the model's training range: {counts.outside:,} cells ({counts.outside_share:.1%}).")
     if result.warnings:

@@ -199,23 +199,25 @@ def _problems(counts: NDArray[np.int64], used: NDArray[np.int64]) -> list[str]:
     return problems
 
 
-def measure_anchors(micrograph: Micrograph, *, sample_px: int = 50_000_000) -> AnchorFit:
+def measure_anchors(micrograph: Micrograph, *, sample_px: int = 50_000_000, threads: int = 1) -> AnchorFit:
     """Find the anchors of a micrograph, looking past its noise if that hides the clinker's peak.
 
     The histogram of the pixels is tried first, then that of the means of 2 x 2 and of 4 x 4 pixels; the first one
     in which the clinker is a peak counts, and the note says so.
     """
-    first = find_anchors(grey_histogram(micrograph, sample_px=sample_px))
+    first = find_anchors(grey_histogram(micrograph, sample_px=sample_px, threads=threads))
     if first.reliable and first.is_peak:
         return first
     for edge in (2, 4):
-        calmer = find_anchors(grey_histogram(micrograph, sample_px=sample_px, mean_of=edge))
+        calmer = find_anchors(grey_histogram(micrograph, sample_px=sample_px, mean_of=edge, threads=threads))
         if calmer.reliable and calmer.is_peak:
             return AnchorFit(calmer.scale, reliable=True, note=f"{calmer.note}, in means of {edge} x {edge} pixels")
     return first
 
 
-def grey_histogram(micrograph: Micrograph, *, sample_px: int = 50_000_000, mean_of: int = 1) -> NDArray[np.int64]:
+def grey_histogram(
+    micrograph: Micrograph, *, sample_px: int = 50_000_000, mean_of: int = 1, threads: int = 1
+) -> NDArray[np.int64]:
     """Count the pixels of each grey level, of all pixels or of evenly spread blocks of a large mosaic.
 
     Parameters
@@ -227,6 +229,8 @@ def grey_histogram(micrograph: Micrograph, *, sample_px: int = 50_000_000, mean_
         spread evenly over the image; the same ones every time. Memory holds one block at a time.
     mean_of : int
         Count the rounded means of squares of this many pixels instead of pixels, which calms noise.
+    threads : int
+        Threads that decode strips or tiles.
 
     Returns
     -------
@@ -235,7 +239,7 @@ def grey_histogram(micrograph: Micrograph, *, sample_px: int = 50_000_000, mean_
     levels = int(np.iinfo(micrograph.dtype).max) + 1
     counts = np.zeros(levels, np.int64)
     for window in sample_windows(micrograph, sample_px=sample_px):
-        block = micrograph.read(*window)
+        block = micrograph.read(*window, threads=threads)
         if mean_of > 1:
             block = _means(block, mean_of)
         counts += np.bincount(block.reshape(-1), minlength=levels)

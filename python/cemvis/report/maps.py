@@ -52,12 +52,15 @@ class Panel:
         What stands above the panel and at its colour bar.
     colours : str
         Name of a matplotlib colour map.
+    percentiles : tuple of float
+        Percentiles of the values that the colours span, (lowest, highest).
     """
 
     raster: Raster
     title: str
     colour_label: str
     colours: str
+    percentiles: tuple[float, float] = (1.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ class _Layout:
 def property_map(panels: Sequence[Panel], *, title: str, caption: str, warnings: Sequence[str] = ()) -> Figure:
     """Return a figure of `panels` with the same extent side by side; wide ones stand below each other.
 
-    The extent is that of the last panel. Colours span the 1st to the 99th percentile of each panel, which the
-    colour bar shows by pointed ends where values lie beyond. Warnings stand in a banner above the panels.
+    The extent is that of the last panel. Colours span the given percentiles of each panel; pointed ends of the
+    colour bar show that values lie beyond. Warnings stand in a banner above the panels.
 
     Parameters
     ----------
@@ -159,7 +162,9 @@ def _draw_raster(axes: Axes, panel: Panel, width_in: float) -> tuple[Any, str]:
     from matplotlib import colormaps
 
     values = np.asarray(panel.raster.values, np.float64)
-    low, high = style.robust_range(values)
+    lowest, highest = panel.percentiles
+    low = style.robust_range(values, percent=lowest)[0]
+    high = style.robust_range(values, percent=100 - highest)[1]
     left, right, top, bottom = panel.raster.extent_um
     colours = colormaps[panel.colours].with_extremes(bad=style.NOT_MAPPED)
     finer_than_screen = values.shape[1] > width_in * style.DPI

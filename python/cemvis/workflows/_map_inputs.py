@@ -1,4 +1,4 @@
-"""What a map is made from: digests of the files, and the mask."""
+"""What a map is made from: digests of the files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cemvis._files import sha256_of
-from cemvis.errors import InputError
 from cemvis.workflows._map_store import access_errors
 
 if TYPE_CHECKING:
@@ -37,27 +36,18 @@ def file_digest(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256_of_samples": digest.hexdigest()}
 
 
+def notes_on(image: Micrograph) -> tuple[str, ...]:
+    """Return what was decided while an image was opened: pages and metadata left aside, an info bar left out."""
+    if not image.info_bar_rows:
+        return image.notes
+    bar = f"the info bar, {image.info_bar_rows} rows at the bottom, is left out (by the {image.info_bar_source})"
+    return (*image.notes, bar)
+
+
 def image_origin(image: Micrograph) -> dict[str, Any]:
     """Return the name, shape, type and digest of an image, for the summary and for --resume."""
-    about: dict[str, Any] = {"shape_px": list(image.shape), "dtype": str(image.dtype)}
+    about: dict[str, Any] = {"shape_px": list(image.shape), "dtype": str(image.dtype), "notes": list(notes_on(image))}
     if image.path is not None and image.path.is_file():
         return {"file": image.path.name} | file_digest(image.path) | about
     name = {} if image.path is None else {"file": image.path.name}
     return name | {"sha256": image.digest()} | about
-
-
-def check_mask(mask: Micrograph, mosaic: Micrograph) -> None:
-    """Check that `mask` has the size of `mosaic`, with or without its info bar.
-
-    Raises
-    ------
-    InputError
-        If it has another size.
-    """
-    rows, cols = mosaic.shape
-    if mask.shape not in ((rows, cols), (rows + mosaic.info_bar_rows, cols)):
-        msg = (
-            f"the mask has {mask.shape[0]} x {mask.shape[1]} px, the mosaic {rows} x {cols} px; "
-            "wanted a mask of the mosaic's size, nonzero where it is to be mapped"
-        )
-        raise InputError(msg)

@@ -60,6 +60,10 @@ class MapConfig:
             msg = f"anchors is {self.anchors!r}; wanted 'auto', 'none' or a GreyScale(matrix=..., clinker=...)"
             raise InputError(msg)
         thread_count(self.threads)
+        size = self.block_bytes
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            msg = f"block_bytes is {size!r}; wanted a whole number of bytes above 0"
+            raise InputError(msg)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,10 @@ class MapResult:
     units : Mapping
         Unit of each property by its name.
     warnings : tuple of str
+    notes : tuple of str
+        What was decided while the mosaic was opened, such as leaving out an info bar.
+    interval_notes : Mapping
+        Why a property has no prediction interval, by its name.
     """
 
     output: Path
@@ -91,6 +99,8 @@ class MapResult:
     statistics: Mapping[str, Statistics]
     units: Mapping[str, str]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    interval_notes: Mapping[str, str]
 
     def values(self, name: str) -> NDArray[np.float32]:
         """Read the map of a property, (rows, cols) float32 in its unit, NaN where a cell is masked."""

@@ -12,7 +12,8 @@ from cemvis._checks import thread_count
 from cemvis.errors import CemvisWarning, FileAccessError, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
-from cemvis.workflows._map_inputs import check_mask, image_origin
+from cemvis.workflows._map_inputs import image_origin, notes_on
+from cemvis.workflows._map_mask import check_mask
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
 from cemvis.workflows._map_plan import BYTES_PER_CELL, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import Statistics, predict_cells, sampled
@@ -93,6 +94,8 @@ def run_map(
         cells.statistics,
         {each.name: each.unit for each in model.properties},
         tuple(warned),
+        notes=notes_on(image),
+        interval_notes={each.name: each.interval.note for each in model.properties if each.interval.stretch is None},
     )
 
 
@@ -112,7 +115,7 @@ def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config:
     if config.resume and not model.digest:
         msg = "resume needs a model from a file: one made in memory cannot be told from another"
         raise InputError(msg)
-    transform = _transform(image, model, config.anchors)
+    transform = _transform(image, model, config.anchors, thread_count(config.threads))
     plan = plan_blocks(
         grid,
         image.chunk_shape,
@@ -136,13 +139,13 @@ def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config:
     return Prepared(grid, plan, transform, origin, work)
 
 
-def _transform(image: Micrograph, model: Model, anchors: Anchors) -> GreyTransform:
+def _transform(image: Micrograph, model: Model, anchors: Anchors, threads: int) -> GreyTransform:
     """Return the transform from the mosaic's grey scale to the model's, with a warning if it is uncertain."""
     if anchors == "none":
         return replace(transform_to(model.grey_scale, None), note="grey levels are used as they are, as was asked for")
     if isinstance(anchors, GreyScale):
         return transform_to(model.grey_scale, anchors)
-    fit = measure_anchors(image)
+    fit = measure_anchors(image, threads=threads)
     if fit.scale is None:
         msg = (
             f"the mosaic's grey scale cannot be matched with the model's: {fit.note}; give the grey levels of its "

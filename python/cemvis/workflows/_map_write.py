@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._files import write_text
+from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.workflows import _map_files as names
 from cemvis.workflows._map_figures import write_histogram_figure, write_property_figure
 from cemvis.workflows._map_pass import WindowGrids
 from cemvis.workflows._map_plan import CellGrid, Plan
-from cemvis.workflows._map_predict import CellCounts, PropertyGrids, Statistics
-from cemvis.workflows._map_raster import RasterText, write_ome_tiff
+from cemvis.workflows._map_predict import CellCounts, PropertyGrids, Statistics, chunks
 from cemvis.workflows._map_store import GridFile, WorkFolder
-from cemvis.workflows._map_summary import FLAG_TEXT, SOFTWARE, caption_of, summary_of
+from cemvis.workflows._map_summary import FLAG_TEXT, caption_of, summary_of
 from cemvis.workflows._map_table import write_tables
 
 if TYPE_CHECKING:
@@ -75,9 +75,11 @@ def _rasters(job: Prepared, model: Model, cells: Predicted) -> Iterator[Callable
     def writer(
         name: str, read_rows: Callable[[int, int], NDArray[Any]], dtype: str, title: str, description: str
     ) -> Callable[[], None]:
-        text = RasterText(title, description, job.origin)
-        path = job.work.path / name
-        return partial(write_ome_tiff, path, read_rows, grid=job.grid, dtype=dtype, text=text, software=SOFTWARE)
+        first = float(job.grid.centres_um(0, 1)[0])
+        raster = Raster(title, description, job.grid.step_um, (first, first), job.origin)
+        path, shape = job.work.path / name, job.grid.shape
+        bands = (read_rows(first, last) for first, last in chunks(shape))
+        return partial(write_ome_tiff, path, bands, shape=shape, dtype=dtype, raster=raster)
 
     for each in model.properties:
         grids = cells.properties[each.name]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from cemvis.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.errors import InputError, PixelSizeError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.model import Model
 from cemvis.models.model_file import embedded_model, load_model
 from cemvis.workflows._map_files import check_free, names_of
+from cemvis.workflows._map_mask import open_mask
 from cemvis.workflows._map_plan import BLOCK_BYTES
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_run import collected_warnings, run_map
@@ -23,14 +28,14 @@ __all__ = ["Anchors", "MapConfig", "MapResult", "Progress", "map_mosaic", "unfin
 
 
 def map_mosaic(
-    mosaic: str | os.PathLike[str] | Micrograph,
+    mosaic: str | os.PathLike[str] | Micrograph | NDArray[Any],
     model: str | os.PathLike[str] | Model | None = None,
     *,
     output: str | os.PathLike[str],
     step_um: float | None = None,
     pixel_size: PixelSize | str | None = None,
     anchors: Anchors | tuple[float, float] = "auto",
-    mask: str | os.PathLike[str] | Micrograph | None = None,
+    mask: str | os.PathLike[str] | Micrograph | NDArray[Any] | None = None,
     threads: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -45,8 +50,8 @@ def map_mosaic(
 
     Parameters
     ----------
-    mosaic : path or Micrograph
-        TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr, 8 or 16 bit grey.
+    mosaic : path, Micrograph or ndarray
+        TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr, 8 or 16 bit grey; or (rows, cols) uint8 or uint16.
     model : path, Model or None
         A model file; None for the one that comes with cemvis, which is for demonstration.
     output : path
@@ -54,11 +59,12 @@ def map_mosaic(
     step_um : float, optional
         Distance between cells in um, rounded to whole pixels; the model's window if not given.
     pixel_size : PixelSize or str, optional
-        Of the mosaic, for example ``"40 nm"``, instead of what its file says.
+        Of the mosaic, for example ``"40 nm"``, instead of what its file says. An array has none of its own.
     anchors : "auto", "none", GreyScale or (matrix, clinker)
         See `MapConfig`.
-    mask : path or Micrograph, optional
-        An image of the mosaic's size, nonzero where it is to be mapped. A cell is mapped if all of its window is.
+    mask : path, Micrograph or ndarray, optional
+        An image of the mosaic's size, nonzero where it is to be mapped; 1 bit and palette images will do as well. A
+        cell is mapped if all of its window is.
     threads : int, optional
         All cores if not given.
     resume, overwrite : bool
@@ -79,7 +85,7 @@ def map_mosaic(
     GreyScaleError
         If the histogram shows no matrix and clinker peaks and `anchors` is "auto".
     InputError
-        If an argument is out of range, the mask has another size, or another map is to be resumed.
+        If an argument is out of range, the mask has another size or leaves nothing, or another map is to be resumed.
     OutputExistsError
         If files would be replaced, or an unfinished map is there, and neither `overwrite` nor `resume` allows it.
     FileFormatError, FileAccessError
@@ -93,9 +99,9 @@ def map_mosaic(
         If the pixel size is more than a factor of 1.5 from the model's.
     """
     config = MapConfig(
-        output=Path(output),
+        output=_path(output, name="output"),
         step_um=step_um,
-        anchors=GreyScale(*anchors) if isinstance(anchors, tuple) else anchors,
+        anchors=_anchors(anchors),
         threads=threads,
         resume=resume,
         overwrite=overwrite,
@@ -107,25 +113,49 @@ def map_mosaic(
     with ExitStack() as stack:
         with collected_warnings(warned):
             image = _opened(mosaic, _typed(pixel_size), stack)
-            region = None if mask is None else _opened(mask, None, stack, info_bar=False)
+            region = None if mask is None else open_mask(mask, stack)
         return run_map(image, trained, config, region=region, warned=warned, progress=progress)
+
+
+def _path(path: object, *, name: str) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        msg = f"{name} is a {type(path).__name__}; wanted a path"
+        raise InputError(msg)
+    return Path(path)
 
 
 def _model(model: str | os.PathLike[str] | Model | None) -> Model:
     if isinstance(model, Model):
         return model
-    return embedded_model() if model is None else load_model(Path(model))
+    return embedded_model() if model is None else load_model(_path(model, name="model"))
+
+
+def _anchors(anchors: Anchors | tuple[float, float]) -> Anchors:
+    if not isinstance(anchors, (tuple, list)):
+        return anchors
+    numbers = [each for each in anchors if isinstance(each, (int, float, np.number))]
+    if len(anchors) != 2 or len(numbers) != 2:
+        msg = f"anchors is {anchors!r}; wanted two grey levels, (matrix, clinker)"
+        raise InputError(msg)
+    return GreyScale(*(float(each) for each in numbers))
 
 
 def _typed(pixel_size: PixelSize | str | None) -> PixelSize | None:
-    return PixelSize.parse(pixel_size) if isinstance(pixel_size, str) else pixel_size
+    if pixel_size is None or isinstance(pixel_size, PixelSize):
+        return pixel_size
+    if isinstance(pixel_size, str):
+        return PixelSize.parse(pixel_size)
+    msg = f"pixel_size is {pixel_size!r}; wanted a length with its unit, such as '40 nm', or a PixelSize"
+    raise PixelSizeError(msg)
 
 
 def _opened(
-    image: str | os.PathLike[str] | Micrograph, pixel_size: PixelSize | None, stack: ExitStack, *, info_bar: bool = True
+    image: str | os.PathLike[str] | Micrograph | NDArray[Any], pixel_size: PixelSize | None, stack: ExitStack
 ) -> Micrograph:
+    if isinstance(image, np.ndarray):
+        return Micrograph.from_array(image, pixel_size=pixel_size)
     if not isinstance(image, Micrograph):
-        return stack.enter_context(open_micrograph(image, pixel_size=pixel_size, info_bar=info_bar))
+        return stack.enter_context(open_micrograph(_path(image, name="mosaic"), pixel_size=pixel_size))
     if pixel_size is not None:
         msg = "pixel_size goes with a path; an opened Micrograph has its own"
         raise InputError(msg)
