@@ -58,18 +58,18 @@ cemvis::ImageParameters some_image() {
 void tiles_agree() {
   const auto paste = some_paste();
   const auto image = some_image();
-  constexpr int rows = 150;
-  constexpr int cols = 700;
-  std::vector<std::uint8_t> whole(rows * cols);
+  constexpr std::ptrdiff_t rows = 150;
+  constexpr std::ptrdiff_t cols = 700;
+  std::vector<std::uint8_t> whole(static_cast<std::size_t>(rows * cols));
   cemvis::render_bse(paste, image, -20, -650, rows, cols, 3, whole.data());
-  CEMVIS_CHECK(*std::max_element(whole.begin(), whole.end()) > *std::min_element(whole.begin(), whole.end()));
-  constexpr int h = 40;
-  constexpr int w = 90;
-  for (const int row : {0, 33, rows - h}) {
-    for (const int col : {0, 500, cols - w}) {
-      std::vector<std::uint8_t> part(h * w);
+  CEMVIS_CHECK(*std::ranges::max_element(whole) > *std::ranges::min_element(whole));
+  constexpr std::ptrdiff_t h = 40;
+  constexpr std::ptrdiff_t w = 90;
+  for (const std::ptrdiff_t row : {std::ptrdiff_t{0}, std::ptrdiff_t{33}, rows - h}) {
+    for (const std::ptrdiff_t col : {std::ptrdiff_t{0}, std::ptrdiff_t{500}, cols - w}) {
+      std::vector<std::uint8_t> part(static_cast<std::size_t>(h * w));
       cemvis::render_bse(paste, image, row - 20, col - 650, h, w, 1, part.data());
-      for (int r = 0; r < h; ++r) {
+      for (std::ptrdiff_t r = 0; r < h; ++r) {
         const auto* line = whole.data() + (row + r) * cols + col;
         CEMVIS_CHECK(std::equal(line, line + w, part.data() + r * w));
       }
@@ -78,10 +78,10 @@ void tiles_agree() {
 }
 
 void every_phase_occurs() {
-  std::vector<std::uint8_t> phase(600 * 600);
+  std::vector<std::uint8_t> phase(360000);
   cemvis::phase_plane(some_paste(), 0.4, 0.5, 0, 0, 600, 600, 2, phase.data());
   for (int p = 0; p < cemvis::phase_count; ++p) {
-    CEMVIS_CHECK(std::count(phase.begin(), phase.end(), p) > 100);
+    CEMVIS_CHECK(std::ranges::count(phase, p) > 100);
   }
 }
 
