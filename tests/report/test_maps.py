@@ -96,6 +96,14 @@ def test_stiff_cells_are_bright_and_unmapped_ones_light_grey() -> None:
     np.testing.assert_allclose(at(85, 85), to_rgb(style.NOT_MAPPED), atol=0.01)
 
 
+def test_colours_span_the_given_percentiles() -> None:
+    values = np.arange(1001.0).reshape(7, 143)
+    panel = Panel(Raster(values, (0, 143, 0, 7)), "Modulus", "Modulus (GPa)", style.VALUE_COLOURS, (2.0, 96.0))
+    figure = property_map([panel], title="t", caption="c")
+    (image,) = figure.axes[0].images
+    assert image.get_clim() == pytest.approx((20, 960))
+
+
 def test_warnings_stand_in_a_banner() -> None:
     assert share_of(property_map(panels(20, 20), title="t", caption="c"), style.ALARM) == 0
     figure = property_map(panels(20, 20), title="t", caption="c", warnings=WARNINGS)

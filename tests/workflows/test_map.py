@@ -286,6 +286,7 @@ def test_model_without_intervals_gives_no_half_width(mosaic: Path, tmp_path: Pat
         result.half_width("modulus")
     summary = json.loads((tmp_path / "map" / "summary.json").read_text())
     assert summary["properties"]["modulus"]["interval_level"] is None
+    assert "no interval is promised" in result.interval_notes["modulus"]
     assert "calibration batches" in summary["properties"]["modulus"]["interval_note"]
 
 

@@ -162,7 +162,7 @@ def _summary(result: MapResult) -> str:
             f"{name.capitalize()}: mean {numbers.mean:.3g}, median {middle}, 5 to 95 % from {low} to {high} "
             f"{result.units[name]}."
         )
-    lines += [f"No prediction interval for {name}: {why}" for name, why in result.interval_notes.items()]
+    lines += [f"{name.capitalize()}: {why}." for name, why in result.interval_notes.items()]
     if counts.outside:
         lines.append(f"Outside the model's training range: {counts.outside:,} cells ({counts.outside_share:.1%}).")
     if result.warnings:

@@ -51,7 +51,7 @@ def write_property_figure(
         "apart; others the 1st to the 99th. Light grey is not mapped or has no interval."
     )
     if model.interval.stretch is None:
-        colours += f" No prediction interval: {model.interval.note}"
+        colours += f" {model.interval.note[:1].upper()}{model.interval.note[1:]}."
     style.save_png(property_map(panels, title=title, caption=f"{caption} {colours}", warnings=warnings), path)
 
 
