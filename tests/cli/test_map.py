@@ -98,6 +98,17 @@ def test_anchors_and_mask_are_used(mosaic: Path, model: Path, tmp_path: Path) ->
     assert "Mapped 75 of 180 cells (12 x 15)" in result.stdout
 
 
+def test_info_bar_that_was_left_out_is_told(mosaic: Path, model: Path, tmp_path: Path) -> None:
+    barred = np.concatenate([tifffile.imread(mosaic), np.zeros((20, 300), np.uint8)])
+    barred[255:265, 20:120:3] = 255
+    tifffile.imwrite(tmp_path / "barred.tif", barred, metadata=None)
+    result = run(tmp_path / "barred.tif", "--model", model, "--pixel-size", "50 nm", "-o", tmp_path / "map")
+    assert result.exit_code == 0, result.output
+    said = "the info bar, 20 rows at the bottom, is left out (by the picture)"
+    assert f"Note: {said}." in result.stdout
+    assert json.loads((tmp_path / "map" / "summary.json").read_text())["mosaic"]["notes"] == [said]
+
+
 def test_earlier_map_needs_overwrite(mosaic: Path, model: Path, tmp_path: Path) -> None:
     given = (mosaic, "--model", model, "--pixel-size", "50 nm", "-o", tmp_path / "map", "-q")
     assert run(*given).exit_code == 0
