@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from cemvis.errors import InputError
+from cemvis.models.grey_levels import integer_grey, nearest_level
 from cemvis.models.intervals import spread_per_level
 from cemvis.models.linear import LinearRegressor
-from cemvis.models.networks import NETWORKS, LinearNetwork, TableNetwork, integer_grey, nearest_level
+from cemvis.models.networks import NETWORKS, LinearNetwork, TableNetwork
 from cemvis.models.prediction import Flag
 from cemvis.models.table import TableRegressor
 

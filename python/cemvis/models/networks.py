@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.errors import InputError
+from cemvis.models.grey_levels import integer_grey, nearest_level
 from cemvis.models.intervals import spread, spread_per_level
 from cemvis.models.prediction import Flag, Prediction
 
@@ -21,25 +22,6 @@ if TYPE_CHECKING:
     from cemvis.models.table import TableRegressor
 
 Floats = NDArray[np.float64]
-
-
-def integer_grey(mean_grey: Floats) -> Floats:
-    """Return mean grey levels rounded to whole ones, halves upwards: ``floor(x + 0.5)``."""
-    return np.floor(mean_grey + 0.5)
-
-
-def nearest_level(levels: Floats, wanted: Floats) -> NDArray[np.intp]:
-    """Return the index of the entry of `levels` nearest to each of `wanted`; a tie goes to the lower one.
-
-    Parameters
-    ----------
-    levels : (m,) float64
-        At least one level, strictly rising.
-    wanted : (n,) float64
-    """
-    above = np.searchsorted(levels, wanted).clip(max=len(levels) - 1)
-    below = (above - 1).clip(min=0)
-    return np.where(wanted - levels[below] <= levels[above] - wanted, below, above)
 
 
 class Network(Protocol):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from cemvis.models._one_feature import Floats, OneFeatureRegressor
-from cemvis.models.networks import integer_grey, nearest_level
+from cemvis.models.grey_levels import integer_grey, nearest_level
 
 
 class TableRegressor(OneFeatureRegressor):
