@@ -212,3 +212,14 @@ def test_noise_that_hides_the_clinker_is_averaged_away():
     assert "in means of" in fit.note
     assert fit.scale.matrix == pytest.approx(MATRIX, abs=4)
     assert fit.scale.clinker == pytest.approx(CLINKER, abs=5)
+
+
+def test_saturated_pixels_are_not_forgotten_in_calmer_means() -> None:
+    """Single white pixels vanish in means of 2 x 2, but the image is saturated all the same."""
+    rng = np.random.default_rng(3)
+    image = np.where(rng.random((600, 600)) < 0.12, 190.0, 100.0).repeat(4, axis=0).repeat(4, axis=1)[:800, :800]
+    image = (image + rng.normal(0, 28, image.shape)).clip(0, 250).astype(np.uint8)
+    image[rng.random(image.shape) < 0.03] = 255
+    fit = measure_anchors(Micrograph.from_array(image, pixel_size=None))
+    assert not fit.reliable
+    assert "saturated" in fit.note

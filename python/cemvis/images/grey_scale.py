@@ -203,15 +203,19 @@ def measure_anchors(micrograph: Micrograph, *, sample_px: int = 50_000_000, thre
     """Find the anchors of a micrograph, looking past its noise if that hides the clinker's peak.
 
     The histogram of the pixels is tried first, then that of the means of 2 x 2 and of 4 x 4 pixels; the first one
-    in which the clinker is a peak counts, and the note says so.
+    in which the clinker is a peak counts, and the note says so. What is wrong with the pixels themselves, saturation
+    above all, stays wrong however calm their means are.
     """
-    first = find_anchors(grey_histogram(micrograph, sample_px=sample_px, threads=threads))
+    pixels = grey_histogram(micrograph, sample_px=sample_px, threads=threads)
+    first = find_anchors(pixels)
+    problems = _problems(pixels, np.flatnonzero(pixels))
     if first.reliable and first.is_peak:
         return first
     for edge in (2, 4):
         calmer = find_anchors(grey_histogram(micrograph, sample_px=sample_px, mean_of=edge, threads=threads))
         if calmer.reliable and calmer.is_peak:
-            return AnchorFit(calmer.scale, reliable=True, note=f"{calmer.note}, in means of {edge} x {edge} pixels")
+            note = f"{calmer.note}, in means of {edge} x {edge} pixels"
+            return AnchorFit(calmer.scale, reliable=not problems, note="; ".join([note, *problems]))
     return first
 
 

@@ -238,7 +238,7 @@ _ALL = (
         paste=replace(
             _GEOMETRY, grains=_grains(0.35), reaction_depth_um=1.7, ch_threshold=0.27, pore_threshold=0.52, rim_um=0.5
         ),
-        imaging=_imaging(matrix_grey=105, alite_grey=225, read_noise=2.0, shot_noise=300.0),
+        imaging=_imaging(matrix_grey=105, alite_grey=215, read_noise=2.0, shot_noise=300.0),
         mechanics=_MECHANICS,
     ),
 )
