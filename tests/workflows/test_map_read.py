@@ -37,7 +37,7 @@ def counted() -> Counted:
 @pytest.mark.parametrize("step", [5, 20, 33])
 @pytest.mark.parametrize("chunk", [(1, 430), (64, 430), (64, 64)])
 def test_blocks_get_their_pixels_and_no_row_of_a_stripe_is_read_twice(counted: Counted, chunk, step) -> None:
-    plan = plan_blocks(CellGrid((500, 430), 1.0, 20, step), chunk, block_px=16_000)
+    plan = plan_blocks(CellGrid((500, 430), 1.0, 20, step), chunk, block_px=16_000, block_cells=10_000)
     assert len(plan.blocks) > 2
     reader = StripeReader(counted, row_multiple=plan.row_multiple, threads=2)
     for block in plan.blocks:
