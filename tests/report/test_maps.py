@@ -96,12 +96,22 @@ def test_stiff_cells_are_bright_and_unmapped_ones_light_grey() -> None:
     np.testing.assert_allclose(at(85, 85), to_rgb(style.NOT_MAPPED), atol=0.01)
 
 
-def test_colours_span_the_given_percentiles() -> None:
+def test_logarithmic_colours_give_equal_ratios_equal_steps() -> None:
     values = np.arange(1001.0).reshape(7, 143)
-    panel = Panel(Raster(values, (0, 143, 0, 7)), "Modulus", "Modulus (GPa)", style.VALUE_COLOURS, (2.0, 96.0))
+    panel = Panel(Raster(values, (0, 143, 0, 7)), "Modulus", "Modulus (GPa)", style.VALUE_COLOURS, logarithmic=True)
     figure = property_map([panel], title="t", caption="c")
     (image,) = figure.axes[0].images
-    assert image.get_clim() == pytest.approx((20, 960))
+    assert image.get_clim() == pytest.approx((10, 990))
+    assert image.norm(np.sqrt(10 * 990)) == pytest.approx(0.5)
+    assert list(figure.axes[1].get_xticks()) == [10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700]
+
+
+def test_values_that_reach_zero_keep_equal_differences() -> None:
+    values = np.zeros((7, 143))
+    values[3:] = 5
+    panel = Panel(Raster(values, (0, 143, 0, 7)), "Modulus", "Modulus (GPa)", style.VALUE_COLOURS, logarithmic=True)
+    (image,) = property_map([panel], title="t", caption="c").axes[0].images
+    assert image.norm(2.5) == pytest.approx(0.5)
 
 
 def test_warnings_stand_in_a_banner() -> None:

@@ -52,15 +52,16 @@ class Panel:
         What stands above the panel and at its colour bar.
     colours : str
         Name of a matplotlib colour map.
-    percentiles : tuple of float
-        Percentiles of the values that the colours span, (lowest, highest).
+    logarithmic : bool
+        Whether equal ratios, not equal differences, get equal steps of colour; wanted where a few values are several
+        times all others, and used if all values are above zero.
     """
 
     raster: Raster
     title: str
     colour_label: str
     colours: str
-    percentiles: tuple[float, float] = (1.0, 99.0)
+    logarithmic: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class _Layout:
 def property_map(panels: Sequence[Panel], *, title: str, caption: str, warnings: Sequence[str] = ()) -> Figure:
     """Return a figure of `panels` with the same extent side by side; wide ones stand below each other.
 
-    The extent is that of the last panel. Colours span the given percentiles of each panel; pointed ends of the
-    colour bar show that values lie beyond. Warnings stand in a banner above the panels.
+    The extent is that of the last panel. Colours span the 1st to the 99th percentile of each panel; pointed
+    ends of the colour bar show that values lie beyond. Warnings stand in a banner above the panels.
 
     Parameters
     ----------
@@ -130,6 +131,8 @@ def _draw_panel(
     body_top: float,
     extent_um: tuple[float, float, float, float],
 ) -> None:
+    from matplotlib.colors import LogNorm
+
     wide, high = layout.panel
     across, down = (number, 0) if layout.in_row else (0, number)
     slot_left = MARGIN_IN + TICKS_IN + across * (layout.slot[0] + GAP_IN)
@@ -153,26 +156,30 @@ def _draw_panel(
     bar = style.add_axes_in(figure, slot_left, panel_top + high + 0.43, layout.slot[0], COLOUR_BAR_IN)
     figure.colorbar(image, cax=bar, orientation="horizontal", extend=extend, extendfrac=0.03)
     bar.tick_params(labelsize=style.SMALL_PT, length=2.5, width=0.6)
-    bar.locator_params(nbins=6)
+    if isinstance(image.norm, LogNorm):
+        bar.set_xticks(_round_values(*image.get_clim()))
+        bar.minorticks_off()
+        bar.xaxis.set_major_formatter("{x:g}")
+    else:
+        bar.locator_params(nbins=6)
     bar.set_xlabel(panel.colour_label, fontsize=style.TEXT_PT, color=style.INK, labelpad=1.5)
 
 
 def _draw_raster(axes: Axes, panel: Panel, width_in: float) -> tuple[Any, str]:
     """Draw the raster of `panel`; return the image and at which ends values lie beyond its colours."""
     from matplotlib import colormaps
+    from matplotlib.colors import LogNorm, Normalize
 
     values = np.asarray(panel.raster.values, np.float64)
-    lowest, highest = panel.percentiles
-    low = style.robust_range(values, percent=lowest)[0]
-    high = style.robust_range(values, percent=100 - highest)[1]
+    low, high = style.robust_range(values)
+    scale = LogNorm if panel.logarithmic and low > 0 else Normalize
     left, right, top, bottom = panel.raster.extent_um
     colours = colormaps[panel.colours].with_extremes(bad=style.NOT_MAPPED)
     finer_than_screen = values.shape[1] > width_in * style.DPI
     image = axes.imshow(
         np.ma.masked_invalid(values),
         cmap=colours,
-        vmin=low,
-        vmax=high,
+        norm=scale(low, high),
         extent=(left, right, bottom, top),
         interpolation="antialiased" if finer_than_screen else "nearest",
         aspect="auto",
@@ -180,3 +187,13 @@ def _draw_raster(axes: Axes, panel: Panel, width_in: float) -> tuple[Any, str]:
     finite = values[np.isfinite(values)]
     below, above = (finite.size > 0 and finite.min() < low), (finite.size > 0 and finite.max() > high)
     return image, {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return the values 1, 1.5, 2, 3, 5, 7 times a power of ten between `low` and `high`, both above zero."""
+    first = int(np.floor(np.log10(low)))
+    last = int(np.floor(np.log10(high)))
+    steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    return [
+        step * 10.0**power for power in range(first, last + 1) for step in steps if low <= step * 10.0**power <= high
+    ]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cemvis.report.maps import Raster
 
 LARGEST_SIDE = 1024
-SPANNED = (1.0, 96.0)  # percentiles: clinker, much stiffer than all else, must not take up the colours of the matrix
 
 
 def write_property_figure(
@@ -40,15 +39,18 @@ def write_property_figure(
     name = model.name.capitalize()
     panels = [
         Panel(_overview_raster(overview, grid, plan), "BSE image", "Mean grey level", "gray"),
-        Panel(_cell_raster(grids, "value", grid), name, f"{name} ({model.unit})", style.VALUE_COLOURS, SPANNED),
+        # Clinker is several times as stiff as the matrix: on a linear scale it would take up all colours.
+        Panel(
+            _cell_raster(grids, "value", grid), name, f"{name} ({model.unit})", style.VALUE_COLOURS, logarithmic=True
+        ),
     ]
     if model.interval.stretch is not None:
         half = _cell_raster(grids, "half_width", grid)
         heading = f"Half width of the {100 * model.interval.level:g} % interval"
         panels.append(Panel(half, heading, f"Half width ({model.unit})", style.HALF_WIDTH_COLOURS))
     colours = (
-        f"Colours of the map span the {SPANNED[0]:g}st to the {SPANNED[1]:g}th percentile, so that the matrix is told "
-        "apart; others the 1st to the 99th. Light grey is not mapped or has no interval."
+        "Colours span the 1st to the 99th percentile, those of the map by equal ratios. "
+        "Light grey is not mapped or has no interval."
     )
     if model.interval.stretch is None:
         colours += f" {model.interval.note[:1].upper()}{model.interval.note[1:]}."

@@ -312,7 +312,11 @@ def _write_figures(
     panels = [
         maps.Panel(maps.Raster(overview, extent(overview, shrink)), "BSE image", "Grey level", "gray"),
         maps.Panel(
-            maps.Raster(modulus, extent(modulus, step_um)), "True modulus", "Modulus (GPa)", style.VALUE_COLOURS
+            maps.Raster(modulus, extent(modulus, step_um)),
+            "True modulus",
+            "Modulus (GPa)",
+            style.VALUE_COLOURS,
+            logarithmic=True,
         ),
     ]
     caption = f"{area.recipe.description}; seed {area.seed}, area {area.index}; cemvis {__version__}"
