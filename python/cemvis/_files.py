@@ -8,7 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cemvis.errors import FileAccessError
+from cemvis.errors import CemvisError, FileAccessError
+
+
+@contextmanager
+def access_errors(path: Path, *, doing: str = "write to") -> Iterator[None]:
+    """Turn the system's errors while `doing` something with `path` into one clear line."""
+    try:
+        yield
+    except CemvisError:
+        raise
+    except OSError as error:
+        msg = f"cannot {doing} {path}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
 
 
 @contextmanager
@@ -26,13 +38,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     path = Path(path)
     beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
-        yield beside
-        beside.replace(path)
-    except OSError as error:
-        if isinstance(error, FileAccessError):
-            raise
-        msg = f"cannot write {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
+        with access_errors(path, doing="write"):
+            yield beside
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 

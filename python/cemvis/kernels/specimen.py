@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cemvis import _core
 from cemvis._checks import positive, thread_count
 from cemvis.errors import InputError
+from cemvis.kernels._refusals import input_errors
 
 #: Phases in the order of `Phase`; the first axis of everything given per phase.
 PHASE_COUNT = 8
@@ -224,7 +225,7 @@ def render_bse(
     InputError
         If the parameters make no paste or no image.
     """
-    try:
+    with input_errors():
         return _core.render_bse(
             _core_paste(paste),
             _core_imaging(imaging, pixel_size_um),
@@ -234,8 +235,6 @@ def render_bse(
             window.cols,
             thread_count(threads),
         )
-    except (ValueError, TypeError) as error:
-        raise InputError(str(error).partition("\n")[0]) from error
 
 
 def phase_plane(
@@ -253,7 +252,7 @@ def phase_plane(
         If the parameters make no paste or the plane lies above the surface.
     """
     pixel_size_um = positive(pixel_size_um, name="pixel_size_um")
-    try:
+    with input_errors():
         return _core.phase_plane(
             _core_paste(paste),
             pixel_size_um,
@@ -264,8 +263,6 @@ def phase_plane(
             window.cols,
             thread_count(threads),
         )
-    except (ValueError, TypeError) as error:
-        raise InputError(str(error).partition("\n")[0]) from error
 
 
 def contact_volumes(
@@ -306,8 +303,6 @@ def contact_volumes(
         msg = f"xy_um reaches to {np.abs(xy_um).max():g} um from the origin; wanted at most {FARTHEST_UM:g}"
         raise InputError(msg)
     radius_um = positive(radius_um, name="radius_um")
-    try:
+    with input_errors():
         table = _core.contact_volumes(_core_paste(paste), xy_um, radius_um, points, thread_count(threads))
-    except (ValueError, TypeError) as error:
-        raise InputError(str(error).partition("\n")[0]) from error
     return ContactVolumes(table[:, :PHASE_COUNT], table[:, PHASE_COUNT : 2 * PHASE_COUNT], table[:, 2 * PHASE_COUNT])

@@ -6,8 +6,6 @@ A window is a rectangle of ``(rows, cols)`` pixels. The origin is the centre of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from cemvis import _core
 from cemvis._checks import image_2d, positive, thread_count
 from cemvis.errors import InputError
+from cemvis.kernels._refusals import input_errors
 
 LARGEST_WINDOW_PX = 65536
 """No window may be longer along either axis: up to here the sums of squares fit 64 bits."""
@@ -117,7 +116,7 @@ def window_sums_grid(
     _check_image(image)
     window = _window(window_px, image.shape)
     step = _pair(step_px, name="step_px")
-    with _input_errors():
+    with input_errors():
         total, total_squares = _core.window_sums_grid(image, window, step, bool(squares), thread_count(threads))
     return WindowSums(total, total_squares, window[0] * window[1])
 
@@ -171,7 +170,7 @@ def window_sums_at(
         )
         raise InputError(msg)
     positions = np.ascontiguousarray(positions, dtype=np.int64)
-    with _input_errors():
+    with input_errors():
         total, total_squares = _core.window_sums_at(image, positions, window, bool(squares), thread_count(threads))
     return WindowSums(total, total_squares, window[0] * window[1])
 
@@ -245,20 +244,11 @@ def gather_windows(
             raise InputError(msg)
     sd = positive(grey_sd, name="grey_sd")
     batch = _batch(out, (len(positions), window[0] // factor, window[1] // factor))
-    with _input_errors():
+    with input_errors():
         _core.gather_windows(
             image, positions, window, factor, border, fill, grey_mean, sd, batch, thread_count(threads)
         )
     return batch
-
-
-@contextmanager
-def _input_errors() -> Iterator[None]:
-    """Turn the core's refusals into `InputError`."""
-    try:
-        yield
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def _check_image(image: NDArray[np.generic]) -> None:

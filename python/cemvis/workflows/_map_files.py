@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cemvis._files import access_errors
 from cemvis.errors import FileAccessError, OutputExistsError
 from cemvis.models.model import UNITS
-from cemvis.workflows._map_store import access_errors, unfinished
+from cemvis.workflows._map_store import unfinished
 
 if TYPE_CHECKING:
     from cemvis.models.model import Model

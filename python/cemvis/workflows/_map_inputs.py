@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cemvis._files import sha256_of
-from cemvis.workflows._map_store import access_errors
+from cemvis._files import access_errors, sha256_of
 
 if TYPE_CHECKING:
     from cemvis.images.micrograph import Micrograph

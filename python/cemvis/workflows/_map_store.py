@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from cemvis._files import write_text, written_whole
-from cemvis.errors import CemvisError, FileAccessError, InputError, OutputExistsError
+from cemvis._files import access_errors, write_text, written_whole
+from cemvis.errors import FileAccessError, InputError, OutputExistsError
 
 WORK_FOLDER = ".cemvis-map.part"
 JOB_FILE = "job.json"
@@ -26,18 +26,6 @@ def unfinished(output: Path) -> Path | None:
     """Return the work folder of an unfinished map in `output`, or None if there is none."""
     path = output / WORK_FOLDER
     return path if (path / JOB_FILE).is_file() else None
-
-
-@contextmanager
-def access_errors(path: Path, *, doing: str = "write to") -> Iterator[None]:
-    """Turn the system's errors while `doing` something with `path` into one clear line."""
-    try:
-        yield
-    except CemvisError:
-        raise
-    except OSError as error:
-        msg = f"cannot {doing} {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
 
 
 class GridFile:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from cemvis import __version__
 from cemvis._checks import positive
-from cemvis._files import sha256_of, write_text
+from cemvis._files import access_errors, sha256_of, write_text
 from cemvis.analysis.specimen.area import BATCH, Area
 from cemvis.analysis.specimen.indentation import Indents
 from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.errors import InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.kernels.specimen import Phase
 
@@ -156,7 +156,7 @@ def _made_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     A folder that is there already is moved aside first and deleted last: whatever fails, one whole area remains.
     """
     part, aside = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    try:
+    with access_errors(folder, doing="write"):
         if overwrite and part.exists():
             shutil.rmtree(part)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -179,11 +179,6 @@ def _made_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
             if aside.exists():
                 _settle(folder, aside)
             shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        if isinstance(error, (FileAccessError, OutputExistsError)):
-            raise
-        msg = f"cannot write {folder}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
 
 
 def _settle(folder: Path, aside: Path) -> None:
