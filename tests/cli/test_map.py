@@ -302,7 +302,7 @@ def start(
 def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(mosaic: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "map"
     given = [str(mosaic), "--model", str(model), "--pixel-size", "50 nm", "--anchors", "110,210", "-o", str(output)]
-    process = start(["map", *given], pause=0.05)
+    process = start(["map", *given], pause=0.4)
     journal = output / ".cemvis-map.part" / "finished.txt"
     waited_until = time.monotonic() + 60
     while not (journal.is_file() and journal.stat().st_size > 0) and time.monotonic() < waited_until:
