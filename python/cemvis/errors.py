@@ -37,6 +37,10 @@ class OutputExistsError(CemvisError, FileExistsError):
     """An output exists already and overwriting was not asked for."""
 
 
+class TrainingError(CemvisError, ArithmeticError):
+    """A training went astray: its loss is not finite any more."""
+
+
 class NotFittedError(CemvisError, AttributeError):
     """A result was asked for before there was one."""
 
