@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,11 @@ TEST_SHARE = 0.2
 """Share of the pairs, or of the batches, that is tested on: the paper's."""
 _CALIBRATION_SHARE = 0.3
 _LEAST_TRAINING_SHARE = 0.25
+
+NETWORK_SHARES = {"test": 0.15, "calibration": 0.15, "validation": 0.10}
+"""Shares of the batches that a network is not trained on."""
+NEIGHBOUR_SHARE = 0.1
+"""Share of the pairs in a network's training batches that it is not trained on either, drawn one by one."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +87,107 @@ def batch_split(batches: NDArray[np.int64], *, level: float, seed: int) -> Batch
         n_calibration = 0
     test, calibration, train = np.split(shuffled, [n_test, n_test + n_calibration])
     return BatchSplit(*(np.flatnonzero(np.isin(batches, part)) for part in (train, calibration, test)))
+
+
+@dataclass(frozen=True)
+class NetworkSplit:
+    """Indices of the pairs that a network is trained and judged on, drawn by whole batches.
+
+    Attributes
+    ----------
+    train : (n,) int
+    neighbours : (n,) int
+        Pairs of the training batches that were left out one by one: what a split at random tests on.
+    validation, calibration, test : (n,) int
+        Whole batches; `calibration` is empty where there are too few for it to promise anything, and `validation` is
+        `neighbours` where there are fewer than three.
+    guarded : int
+        Pairs left out of training because what the network would have read overlaps what it reads for a pair of
+        another set.
+    """
+
+    train: Indices
+    neighbours: Indices
+    validation: Indices
+    calibration: Indices
+    test: Indices
+    guarded: int
+
+
+class Places(NamedTuple):
+    """Where the windows of pairs lie: the mosaic of each, and the first pixel, (n,) and (n, 2) int64."""
+
+    mosaic: NDArray[np.int64]
+    top_left: NDArray[np.int64]
+
+
+def network_split(
+    batches: NDArray[np.int64], places: Places, *, window_px: int, level: float, seed: int
+) -> NetworkSplit:
+    """Split pairs by whole batches: about 60 % to train on, 10 % to choose the epoch, 15 % to calibrate, 15 % to test.
+
+    Batches touch each other, and windows reach into the next batch. Pairs of the training batches whose window shares
+    a pixel with the window of a pair of another batch set are therefore not trained on.
+
+    Parameters
+    ----------
+    batches : (n,) int64
+        The batch of each pair.
+    places : Places
+    window_px : int
+        Edge of the window that the network reads.
+    level : float
+        Share of the measurements that the intervals are to hold.
+    seed : int
+        The same seed and batches give the same split.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two batches, or the guard leaves nothing to train on.
+    """
+    names = np.unique(batches)
+    if len(names) < 2:
+        msg = "all pairs are of one batch; wanted at least 2, one to train on and one to test on (column batch)"
+        raise InputError(msg)
+    rng = np.random.default_rng(seed)
+    counts = _network_counts(len(names), level)
+    parts = np.split(rng.permutation(names), np.cumsum(list(counts.values())))
+    sets = {name: np.flatnonzero(np.isin(batches, part)) for name, part in zip(counts, parts, strict=False)}
+    inner = np.flatnonzero(np.isin(batches, parts[-1]))
+    held_out = np.concatenate(list(sets.values()))
+    free = inner[~_overlapping(places, inner, held_out, window_px)]
+    neighbours = np.sort(rng.permutation(free)[: round(NEIGHBOUR_SHARE * len(free))])
+    train = np.setdiff1d(free, neighbours)
+    if min(len(train), len(neighbours)) < 2:
+        msg = (
+            f"{len(train)} pairs are left to train on: the others are of test batches, or their windows of "
+            f"{window_px} px reach into those; wanted more or larger batches, or a smaller window"
+        )
+        raise InputError(msg)
+    if not counts["validation"]:
+        sets["validation"] = neighbours
+    return NetworkSplit(train, neighbours, **sets, guarded=len(inner) - len(free))
+
+
+def _network_counts(batches: int, level: float) -> dict[str, int]:
+    """Return how many batches go into each set that is not trained on."""
+    counts = {name: max(1, round(share * batches)) for name, share in NETWORK_SHARES.items()}
+    counts["calibration"] = max(least_batches(level), counts["calibration"])
+    if batches - sum(counts.values()) < _LEAST_TRAINING_SHARE * batches:
+        counts["calibration"] = 0
+    if batches < 3:
+        counts["validation"] = 0
+    return counts
+
+
+def _overlapping(places: Places, of: Indices, others: Indices, window_px: int) -> NDArray[np.bool_]:
+    """Return which windows `of` share a pixel with one of the `others`."""
+    from scipy.spatial import cKDTree
+
+    # Mosaics are moved apart, so that one tree serves all of them.
+    apart = places.mosaic[:, np.newaxis] * (int(places.top_left.max(initial=0)) + 2 * window_px) * np.array([1, 0])
+    corners = (places.top_left + apart).astype(np.float64)
+    distance, _ = cKDTree(corners[others]).query(corners[of], p=np.inf, distance_upper_bound=window_px)
+    near: NDArray[np.bool_] = distance < window_px
+    return near
