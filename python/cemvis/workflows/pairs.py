@@ -66,12 +66,14 @@ class Pairs:
         Grey levels of matrix and clinker in this mosaic.
     fit : AnchorFit or None
         How they were found in the mosaic's histogram; None if they were given.
+    top_left : (n, 2) int64
+        Row and column of the first pixel of each window.
     mean_grey : (n,) float64
         Mean grey level of each window, on the mosaic's own scale.
     indents : Indents
-        Those whose window lies inside the mosaic.
+        Those whose window, and whose field if there is one, lies inside the mosaic.
     at_border : int
-        Indents left out because their window crosses the mosaic's border.
+        Indents left out because either crosses the mosaic's border.
     """
 
     area: Area
@@ -81,6 +83,7 @@ class Pairs:
     window_px: int
     anchors: GreyScale
     fit: AnchorFit | None
+    top_left: NDArray[np.int64]
     mean_grey: Floats
     indents: Indents
     at_border: int
@@ -93,6 +96,7 @@ def pair_area(
     window_um: float,
     pixel_size: PixelSize | None = None,
     anchors: GreyScale | None = None,
+    field_px: int | None = None,
     threads: int | None = None,
 ) -> Pairs:
     """Measure the mean grey level of a window around each indent of an area.
@@ -110,6 +114,8 @@ def pair_area(
         Taken instead of what the mosaic says.
     anchors : GreyScale, optional
         Grey levels of matrix and clinker in the mosaic; found in its histogram if None.
+    field_px : int, optional
+        Edge of what a network reads around the indent, centred on the window as `field_corner` says.
     threads : int, optional
         All cores by default.
 
@@ -124,9 +130,12 @@ def pair_area(
         window_px = _window_px(window_um, size, micrograph)
         _check_positions(indents, micrograph, size, window_um, area)
         top_left = _top_left(indents, size, window_px)
-        inside = np.all((top_left >= 0) & (top_left + window_px <= micrograph.shape), axis=1)
+        inside = _inside(top_left, window_px, micrograph)
+        if field_px is not None:
+            inside &= _inside(field_corner(top_left, window_px, field_px), field_px, micrograph)
         if not inside.any():
-            msg = f"{area.mosaic}: the window of every indent crosses the border of the mosaic; nothing is left"
+            read = f", or the {field_px} px that the network reads around it," if field_px else ""
+            msg = f"{area.mosaic}: the window of every indent{read} crosses the border of the mosaic; nothing is left"
             raise InputError(msg)
         found, fit = _find_anchors(micrograph, given=anchors)
         return Pairs(
@@ -137,10 +146,16 @@ def pair_area(
             window_px=window_px,
             anchors=found,
             fit=fit,
+            top_left=top_left[inside],
             mean_grey=mean_grey_at(micrograph, top_left[inside], window_px=window_px, threads=threads),
             indents=indents.only(inside),
             at_border=int(np.count_nonzero(~inside)),
         )
+
+
+def field_corner(top_left: NDArray[np.int64], window_px: int, field_px: int) -> NDArray[np.int64]:
+    """Return the first pixels of fields centred on windows, (n, 2) int64; half a pixel goes up and to the left."""
+    return top_left + (window_px - field_px) // 2
 
 
 def mean_grey_at(
@@ -210,6 +225,11 @@ def _window_px(window_um: float, size: PixelSize, micrograph: Micrograph) -> int
 def _top_left(indents: Indents, size: PixelSize, window_px: int) -> NDArray[np.int64]:
     centres = np.column_stack([indents.y_um, indents.x_um]) / size.um
     return np.floor(centres - (window_px - 1) / 2 + 0.5).astype(np.int64)
+
+
+def _inside(top_left: NDArray[np.int64], edge_px: int, micrograph: Micrograph) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = np.all((top_left >= 0) & (top_left + edge_px <= micrograph.shape), axis=1)
+    return inside
 
 
 def _check_positions(indents: Indents, micrograph: Micrograph, size: PixelSize, window_um: float, area: Area) -> None:
