@@ -36,13 +36,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._checks import fraction
 from cemvis.errors import InputError
-from cemvis.models.prediction import Prediction
+from cemvis.models.prediction import Flag, Prediction
 
 Floats = NDArray[np.float64]
 Batches = NDArray[np.int64]
@@ -150,6 +151,23 @@ def calibrate(quantiles: Prediction, truth: Floats, batches: Batches, *, level: 
         f"{count} could be set aside"
     )
     return Interval(level, None, count, note)
+
+
+def normal_quantiles(value: Floats, sd: Floats, flags: NDArray[np.uint8], *, level: float) -> Prediction:
+    """Return predictions bounded by the quantiles of normal errors; NaN bounds where `flags` rule an interval out.
+
+    Parameters
+    ----------
+    value, sd : (n,) float64
+        What a network predicts, and the standard deviation that it expects of its error.
+    flags : (n,) uint8
+        Sums of `Flag`.
+    level : float
+        Share of the errors between the bounds.
+    """
+    without = np.uint8(Flag.CLIPPED_LOW | Flag.CLIPPED_HIGH | Flag.BORDER)
+    reach = np.where(flags & without, np.nan, NormalDist().inv_cdf((1 + level) / 2) * sd)
+    return Prediction(value, value - reach, value + reach, flags)
 
 
 def spread(residuals: Floats, *, level: float) -> tuple[float, float]:

@@ -20,6 +20,8 @@ class Flag(IntFlag):
     """A grey level inside the training range that no training window had: the nearest one answers."""
     MASKED = 8
     """The window lies partly outside the region of interest."""
+    BORDER = 16
+    """What the network reads around the window reaches over the mosaic's border, where it was mirrored: no interval."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,7 @@ class Prediction:
     def half_width(self) -> NDArray[np.float64]:
         """Half the length of each interval; NaN where none can be promised. `value` need not lie at its middle."""
         return (self.upper - self.lower) / 2.0
+
+    def only(self, chosen: NDArray[np.intp]) -> Prediction:
+        """Return the prediction of the windows of these indices."""
+        return Prediction(self.value[chosen], self.lower[chosen], self.upper[chosen], self.flags[chosen])
