@@ -13,111 +13,13 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from cemvis.errors import InputError
-
-Padding = Literal["zero", "none"]
-
-CHANNELS = (32, 32, 32, 64, 64, 128, 128, 256, 256)
-"""Channels of the stem's output and of each block's."""
-HIDDEN, DROPOUT = 1024, 0.4
-PAPER_WINDOW = 247
-_PAPER_MARGIN = 3  # zeros around the window before the stem
-
-
-@dataclass(frozen=True)
-class ResNetLayout:
-    """Which network: everything that decides its shape, and nothing learned.
-
-    A sample is a pixel of the network's input: the mean of `downsample` x `downsample` pixels of the mosaic.
-
-    Attributes
-    ----------
-    targets : int
-        Properties that it predicts.
-    downsample : int
-        Pixels of the mosaic along the edge of a sample.
-    padding : "zero" or "none"
-        "zero" is the paper's; "none" is for dense maps.
-    window : int
-        Samples along the window's edge; with ``padding="none"`` it follows from `pooled` and has to agree.
-    pooled : int
-        With ``padding="none"``, features along the edge of the square whose mean goes to the head, 0 with "zero",
-        where all features do.
-    stem_pool : bool
-        A 3 x 3 maximum pooling of stride 2 behind the stem, as in ImageNet's ResNet: a quarter of the arithmetic.
-    spread : bool
-        Whether each property gets a second output, the logarithm of its expected error (standardised).
-    """
-
-    targets: int = 1
-    downsample: int = 1
-    padding: Padding = "zero"
-    window: int = PAPER_WINDOW
-    pooled: int = 0
-    stem_pool: bool = False
-    spread: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least, most in (("targets", 1, 16), ("downsample", 1, 64), ("window", 16, 4096), ("pooled", 0, 512)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                msg = f"{name} of the network is {value!r}; wanted a whole number from {least} to {most}"
-                raise InputError(msg)
-        if self.padding not in get_args(Padding):
-            msg = f"padding of the network is {self.padding!r}; wanted one of {', '.join(get_args(Padding))}"
-            raise InputError(msg)
-        if self.padding == "zero" and self.pooled:
-            msg = "a zero-padded network pools all its features; wanted pooled = 0"
-            raise InputError(msg)
-        if self.padding == "none" and (self.pooled < 1 or self.window != self.field + (self.pooled - 1) * self.stride):
-            msg = (
-                f"an unpadded network that pools {self.pooled} x {self.pooled} features cannot have a window of "
-                f"{self.window} samples; wanted {self.field} + {self.stride} * (pooled - 1)"
-            )
-            raise InputError(msg)
-
-    @classmethod
-    def dense(
-        cls, *, pooled: int, targets: int = 1, downsample: int = 1, stem_pool: bool = False, spread: bool = False
-    ) -> ResNetLayout:
-        """Return the layout without padding whose window gives `pooled` x `pooled` features."""
-        if isinstance(pooled, bool) or not isinstance(pooled, int) or not 1 <= pooled <= 256:
-            msg = f"pooled is {pooled!r}; wanted a whole number from 1 to 256"
-            raise InputError(msg)
-        field, stride = _geometry(stem_pool=stem_pool)
-        return cls(targets, downsample, "none", field + (pooled - 1) * stride, pooled, stem_pool, spread)
-
-    @property
-    def stride(self) -> int:
-        """Samples between neighbouring features of the last block: 8, or 16 with a pooled stem."""
-        return _geometry(stem_pool=self.stem_pool)[1]
-
-    @property
-    def field(self) -> int:
-        """Samples along the edge of the square that one feature depends on: 109, or 217 with a pooled stem."""
-        return _geometry(stem_pool=self.stem_pool)[0]
-
-    @property
-    def window_px(self) -> int:
-        """Pixels of the mosaic along the edge of the window that the network reads."""
-        return self.window * self.downsample
-
-    @property
-    def stride_px(self) -> int:
-        """Pixels of the mosaic between neighbouring features."""
-        return self.stride * self.downsample
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that the network gives for a window: values first, then the logarithms of their spreads."""
-        return self.targets * (2 if self.spread else 1)
+from cemvis.models.resnet_layout import CHANNELS, DROPOUT, HIDDEN, PAPER_MARGIN, RUNNING, ResNetLayout
 
 
 class ResNet(nn.Module):
@@ -139,7 +41,7 @@ class ResNet(nn.Module):
         self.layout = layout
         padded = layout.padding == "zero"
         self.stem = nn.Sequential(
-            nn.ZeroPad2d(_PAPER_MARGIN if padded else 0),
+            nn.ZeroPad2d(PAPER_MARGIN if padded else 0),
             nn.Conv2d(1, CHANNELS[0], 3),
             nn.BatchNorm2d(CHANNELS[0]),
             nn.ReLU(),
@@ -210,32 +112,19 @@ class Block(nn.Module):
         """Return ``(n, go, rows, cols)``."""
         inner = torch.relu(self.first_norm(self.first(map_in)))
         inner = self.second_norm(self.second(inner))
-        return torch.relu(inner + self.shortcut(self._cropped(map_in, inner.shape[-2:])))
+        return torch.relu(inner + self.shortcut(self._cropped(map_in)))
 
-    def _cropped(self, map_in: Tensor, shape: torch.Size) -> Tensor:
+    def _cropped(self, map_in: Tensor) -> Tensor:
         """Return the part of the input under the output of the unpadded convolutions."""
         if self.padded:
             return map_in
-        # Two convolutions of stride 1 drop two samples in front. At stride 2 the first one is centred on the samples
-        # 1, 3, 5, ..., and the second drops the first of those.
-        start, step = (3, 2) if self.halves else (2, 1)
-        rows, cols = ((start + step * (count - 1) + 1) for count in shape)
-        return map_in[..., start:rows, start:cols]
+        # Two convolutions of stride 1 take two samples off each edge. At stride 2 the first one is centred on the
+        # samples 1, 3, 5, ..., and the second drops the first and the last of those.
+        cut = 3 if self.halves else 2
+        return map_in[..., cut:-cut, cut:-cut]
 
 
 def parameter_counts(network: nn.Module) -> tuple[int, int]:
     """Return how many numbers are trained, and how many running statistics there are beside them."""
-    running = (buffer for name, buffer in network.named_buffers() if name.rpartition(".")[2].startswith("running_"))
+    running = (buffer for name, buffer in network.named_buffers() if name.endswith(RUNNING))
     return sum(each.numel() for each in network.parameters()), sum(each.numel() for each in running)
-
-
-def _geometry(*, stem_pool: bool) -> tuple[int, int]:
-    """Return the field of a feature and the distance between features, in samples, from the layers themselves."""
-    field, step = 3, 1
-    if stem_pool:
-        field, step = field + 2 * step, 2 * step
-    for come, go in pairwise(CHANNELS):
-        field += 2 * step
-        step *= 2 if come != go else 1
-        field += 2 * step
-    return field, step
