@@ -121,7 +121,8 @@ class Block(nn.Module):
         # Two convolutions of stride 1 take two samples off each edge. At stride 2 the first one is centred on the
         # samples 1, 3, 5, ..., and the second drops the first and the last of those.
         cut = 3 if self.halves else 2
-        return map_in[..., cut:-cut, cut:-cut]
+        # A slice would lose the order of channels in memory on the way back, which costs a third of a training step.
+        return nn.functional.pad(map_in, (-cut,) * 4)
 
 
 def parameter_counts(network: nn.Module) -> tuple[int, int]:
