@@ -158,7 +158,22 @@ def test_an_output_that_cannot_be_a_folder(tmp_path: Path) -> None:
         make_specimen(SMALL, tmp_path / "file")
 
 
+def test_another_session_shifts_and_stretches_the_grey_levels() -> None:
+    window = next(SMALL.area(0).windows(10_000))
+    other = replace(SMALL, contrast=0.5, brightness=40.0)
+    grey = SMALL.area(0).image(window).astype(float)
+    inside = (grey > 0) & (grey < 255)  # not cut off at the ends of the scale
+    # Half a level of rounding in either image, and the same noise in both.
+    np.testing.assert_allclose(other.area(0).image(window)[inside], 0.5 * grey[inside] + 40.0, atol=0.75 + 1e-9)
+    assert "contrast" not in SMALL.origin(0)
+    assert other.origin(0)["contrast"] == 0.5
+
+
 def test_settings_out_of_range() -> None:
+    with pytest.raises(InputError, match="contrast"):
+        SpecimenConfig(contrast=0.0)
+    with pytest.raises(InputError, match="brightness is 300"):
+        SpecimenConfig(brightness=300.0)
     with pytest.raises(InputError, match="areas is 0"):
         make_specimen(replace(SMALL, areas=0), Path("unused"))
     with pytest.raises(InputError, match="truth_step_um"):

@@ -48,6 +48,14 @@ from cemvis.cli._console import progress_bar
     type=float,
     help="Step of the true property maps, in um.",
 )
+@click.option(
+    "--contrast",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Grey levels of another session: the recipe's times this ...",
+)
+@click.option("--brightness", default=0.0, show_default=True, type=click.FloatRange(-255, 255), help="... plus this.")
 @click.option("--threads", type=click.IntRange(1), help="Threads; all cores by default.")
 @click.option("--overwrite", is_flag=True, help="Replace areas made with other settings, and what killed runs left.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -59,6 +67,8 @@ def command(
     seed: int,
     pixel_size_um: float,
     truth_step_um: float,
+    contrast: float,
+    brightness: float,
     threads: int | None,
     *,
     overwrite: bool,
@@ -79,6 +89,8 @@ def command(
         batches=batches,
         pixel_size_um=pixel_size_um,
         truth_step_um=truth_step_um,
+        contrast=contrast,
+        brightness=brightness,
     )
     with progress_bar(quiet=quiet) as progress:
         folders = make_specimen(config, output, overwrite=overwrite, threads=threads, progress=progress)

@@ -29,6 +29,7 @@ PICTURE, HISTOGRAM, ABOUT = "specimen.png", "indents.png", "specimen.json"
 TARGET_DEPTH_NM = 500.0
 BAND_PX = 1024
 OVERVIEW_PX = 1000
+MOST_BRIGHTNESS = 255
 TRUTH_POINTS = 10_000  # along an edge: the maps are held in memory, 8 bytes a point
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +53,8 @@ class SpecimenConfig:
         Of the BSE mosaic.
     truth_step_um
         Step of the true property maps.
+    contrast, brightness
+        How another session's grey levels follow from the recipe's: times `contrast`, plus `brightness`.
     """
 
     recipe: str = CALIBRATED
@@ -60,15 +63,26 @@ class SpecimenConfig:
     batches: int = 2
     pixel_size_um: float = 0.04
     truth_step_um: float = 2.0
+    contrast: float = 1.0
+    brightness: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive(self.contrast, name="contrast")
+        if not abs(self.brightness) <= MOST_BRIGHTNESS:
+            msg = f"brightness is {self.brightness:g} grey levels; wanted {-MOST_BRIGHTNESS} to {MOST_BRIGHTNESS}"
+            raise InputError(msg)
 
     def area(self, index: int) -> Area:
         """Return the geometry of one area."""
-        return Area(recipe_named(self.recipe), self.seed, index, self.batches, self.pixel_size_um)
+        recipe = recipe_named(self.recipe).in_session(contrast=self.contrast, brightness=self.brightness)
+        return Area(recipe, self.seed, index, self.batches, self.pixel_size_um)
 
     def origin(self, index: int) -> dict[str, Any]:
         """Return what one area is made from, for its files."""
         settings = asdict(self)
         del settings["areas"]  # an area is the same however many others there are
+        if (self.contrast, self.brightness) == (1.0, 0.0):
+            del settings["contrast"], settings["brightness"]
         return {"cemvis": __version__, "area": index, **settings}
 
 

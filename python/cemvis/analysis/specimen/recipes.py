@@ -161,6 +161,18 @@ class Recipe:
     imaging: Imaging
     mechanics: Mechanics
 
+    def in_session(self, *, contrast: float, brightness: float) -> Recipe:
+        """Return this paste as another session images it: every grey level times `contrast` plus `brightness`."""
+        image = self.imaging
+        imaging = replace(
+            image,
+            gain=image.gain * contrast,
+            offset=image.offset * contrast + brightness,
+            read_noise=image.read_noise * contrast,
+            shot_noise=image.shot_noise * contrast**2,
+        )
+        return replace(self, imaging=imaging)
+
 
 def phase_backscatter() -> tuple[float, ...]:
     """Return the effective backscatter coefficient of each phase, in the order of `Phase`."""
