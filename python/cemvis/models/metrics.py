@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 from cemvis.models.prediction import Prediction
 
 Floats = NDArray[np.float64]
+
+_LEAST_IN_BIN = 20
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,13 @@ class BinScores:
     Attributes
     ----------
     low, high : float
-        Of the predicted values, in the property's unit; `high` is left out.
-    n : int
-        Pairs with an interval.
+        Of the predicted values, in the property's unit; `high` is left out, except that of the last bin.
+    n, batches : int
+        Pairs with an interval, and batches that they are of.
     coverage : float
         Share of them whose measured value their interval holds.
+    coverage_low, coverage_high : float
+        Coverages in the long run that other batches of this kind could show: see `coverage_range`.
     mean_width : float
         Mean length of their intervals, in the property's unit.
     mae : float
@@ -99,7 +105,10 @@ class BinScores:
     low: float
     high: float
     n: int
+    batches: int
     coverage: float
+    coverage_low: float
+    coverage_high: float
     mean_width: float
     mae: float
 
@@ -147,10 +156,13 @@ def scores(truth: Floats, predicted: Floats) -> Scores:
     )
 
 
-def coverage_by_value(prediction: Prediction, truth: Floats, *, bins: int = 8) -> tuple[BinScores, ...]:
+def coverage_by_value(
+    prediction: Prediction, truth: Floats, *, batches: NDArray[np.int64] | None = None, bins: int = 8
+) -> tuple[BinScores, ...]:
     """Return how often intervals hold, from the softest predicted value to the stiffest.
 
-    The bins hold equally many pairs; those without an interval are left out.
+    The bins hold about equally many pairs, and pairs of one predicted value are in one bin; those without an interval
+    are left out.
 
     Parameters
     ----------
@@ -158,25 +170,80 @@ def coverage_by_value(prediction: Prediction, truth: Floats, *, bins: int = 8) -
         Of n pairs.
     truth : (n,) float64
         Measured values.
+    batches : (n,) int64, optional
+        The batch of each pair, for the range of the coverage; without it, each pair counts as a batch of its own.
     bins : int
-        At most so many; each has at least 20 pairs.
+        At most so many; each has at least 20 pairs, a single one fewer if there are no more.
     """
     bounded = np.flatnonzero(np.isfinite(prediction.half_width))
+    if len(bounded) == 0:
+        return ()
     order = bounded[np.argsort(prediction.value[bounded], kind="stable")]
-    parts = np.array_split(order, max(1, min(bins, len(order) // 20))) if len(order) else []
-    edges = [float(prediction.value[part[0]]) for part in parts] + [float(prediction.value[order[-1]])] * bool(parts)
+    cuts = _cuts(prediction.value[order], bins)
+    edges = [float(prediction.value[order[cut]]) for cut in (0, *cuts, -1)]
     inside = (prediction.lower <= truth) & (truth <= prediction.upper)
-    return tuple(
-        BinScores(
-            low=low,
-            high=high,
-            n=len(part),
-            coverage=float(inside[part].mean()),
-            mean_width=float(2.0 * prediction.half_width[part].mean()),
-            mae=float(np.abs(truth[part] - prediction.value[part]).mean()),
+    batches = np.arange(len(truth)) if batches is None else batches
+    found = []
+    for part, low, high in zip(np.split(order, cuts), edges[:-1], edges[1:], strict=True):
+        coverage_low, coverage_high = coverage_range(inside[part], batches[part])
+        found.append(
+            BinScores(
+                low=low,
+                high=high,
+                n=len(part),
+                batches=len(np.unique(batches[part])),
+                coverage=float(inside[part].mean()),
+                coverage_low=coverage_low,
+                coverage_high=coverage_high,
+                mean_width=float(2.0 * prediction.half_width[part].mean()),
+                mae=float(np.abs(truth[part] - prediction.value[part]).mean()),
+            )
         )
-        for part, low, high in zip(parts, edges[:-1], edges[1:], strict=True)
-    )
+    return tuple(found)
+
+
+def coverage_range(
+    inside: NDArray[np.bool_], batches: NDArray[np.int64], *, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the range of coverages in the long run that fits what was seen, pairs of one batch being alike.
+
+    It is Wilson's range for a share, with as many pairs as would scatter like the batches do if they were independent:
+    between the number of batches and that of pairs.
+
+    Parameters
+    ----------
+    inside : (n,) bool
+        Which measured values lie in their interval, n >= 1.
+    batches : (n,) int64
+    level : float
+        Of the range itself.
+
+    References
+    ----------
+    Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212, doi:10.1080/01621459.1927.10502953
+    """
+    n, share = len(inside), float(inside.mean())
+    _, index = np.unique(batches, return_inverse=True)
+    off = np.bincount(index, weights=inside - share)
+    count = len(off)
+    alike = float(count)
+    variance = count / (count - 1) * float(off @ off) / n**2 if count > 1 else 0.0
+    if variance > 0:
+        alike = min(max(share * (1 - share) / variance, count), n)
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    centre = (share + z2 / (2 * alike)) / (1 + z2 / alike)
+    reach = math.sqrt(z2 * (share * (1 - share) / alike + z2 / (4 * alike**2))) / (1 + z2 / alike)
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def _cuts(rising: Floats, bins: int) -> list[int]:
+    """Return where to cut sorted values into bins of `_LEAST_IN_BIN` or more, never between equal ones."""
+    cuts: list[int] = []
+    for part in np.array_split(np.arange(len(rising)), max(1, min(bins, len(rising) // _LEAST_IN_BIN)))[1:]:
+        cut = int(np.searchsorted(rising, rising[part[0]]))
+        if cut - (cuts[-1] if cuts else 0) >= _LEAST_IN_BIN and len(rising) - cut >= _LEAST_IN_BIN:
+            cuts.append(cut)
+    return cuts
 
 
 def interval_scores(prediction: Prediction, truth: Floats, batches: NDArray[np.int64]) -> IntervalScores | None:
