@@ -78,13 +78,20 @@ def _draw_test(axes: Axes, one: PropertyModel, shown: PropertyPairs) -> None:
     measured = shown.measured[shown.test]
     predicted = one.predict(shown.mean_grey[shown.test]).value
     scores = one.metrics.by_batch.test
-    most = float(max(measured.max(), predicted.max()))
-    _draw_density(axes, measured, predicted)
-    axes.plot([0, most], [0, most], color=INTERVAL_COLOUR, lw=1.0)
-    axes.set_xlabel(f"measured {one.name} ({one.unit})", fontsize=style.TEXT_PT)
-    axes.set_ylabel(f"predicted {one.name} ({one.unit})", fontsize=style.TEXT_PT)
+    draw_agreement(axes, measured, predicted, name=one.name, unit=one.unit)
     title = f"test batches: R2 {scores.r2:.3f}, MAE {scores.mae:.3g} {one.unit}, {scores.n:,} pairs"
     axes.set_title(title, fontsize=style.PANEL_TITLE_PT, loc="left")
+
+
+def draw_agreement(
+    axes: Axes, measured: Floats, predicted: Floats, *, name: str, unit: str, most: float | None = None
+) -> None:
+    """Draw predicted over measured values, with the line where they agree, up to `most` if that is more."""
+    most = max(most or 0.0, float(measured.max()), float(predicted.max()))
+    _draw_density(axes, measured, predicted)
+    axes.plot([0, most], [0, most], color=INTERVAL_COLOUR, lw=1.0)
+    axes.set_xlabel(f"measured {name} ({unit})", fontsize=style.TEXT_PT)
+    axes.set_ylabel(f"predicted {name} ({unit})", fontsize=style.TEXT_PT)
 
 
 def _draw_density(axes: Axes, x: Floats, y: Floats) -> None:
