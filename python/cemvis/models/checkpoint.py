@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from cemvis._files import access_errors, written_whole
@@ -30,7 +31,7 @@ class Checkpoint:
     optimizer : mapping
         As `torch.optim.Optimizer.state_dict` returns it.
     numbers : mapping
-        JSON-ready: "job", "state" and "schedule".
+        JSON-ready: "job", "state", "schedule" and "scaler".
     """
 
     network: Mapping[str, Tensor]
@@ -51,11 +52,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors |= {f"best.{name}": each for name, each in checkpoint.best.items()}
     for index, moments in checkpoint.optimizer["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(each) for name, each in moments.items()}
-    header = {**checkpoint.numbers, "groups": checkpoint.optimizer["param_groups"]}
     # Memory order is kept by neither format nor need; a copy of its own per tensor is what safetensors wants.
     plain = {name: each.detach().cpu().clone(memory_format=torch.contiguous_format) for name, each in tensors.items()}
+    header = json.loads(json.dumps({**checkpoint.numbers, "groups": checkpoint.optimizer["param_groups"]}))
+    header["sha256"] = _digest(header, plain)
     with written_whole(path) as beside, access_errors(path):
-        save_file(plain, beside, metadata={"cemvis checkpoint": json.dumps(header)})
+        beside.write_bytes(save(plain, metadata={"cemvis checkpoint": json.dumps(header)}))
 
 
 def read_checkpoint(path: Path, network: nn.Module, *, job: Mapping[str, Any]) -> Checkpoint:
@@ -67,7 +69,10 @@ def read_checkpoint(path: Path, network: nn.Module, *, job: Mapping[str, Any]) -
         If it is damaged, of another network, or of a job that differs; the line names what differs.
     """
     numbers, tensors = _contents(path)
-    _check_same(path, dict(job), numbers.get("job", {}))
+    if numbers.pop("sha256", "") != _digest(numbers, tensors):
+        msg = f"{path} is damaged, or not a whole checkpoint; delete it to start anew"
+        raise InputError(msg)
+    _check_same(path, dict(job), numbers["job"])
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in _PARTS}
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -75,7 +80,7 @@ def read_checkpoint(path: Path, network: nn.Module, *, job: Mapping[str, Any]) -
         if part == "optimizer":
             index, _, rest = rest.partition(".")
             moments.setdefault(int(index), {})[rest] = tensor
-        elif part in parts:
+        else:
             parts[part][rest] = tensor
     wanted = {name: each.shape for name, each in network.state_dict().items()}
     for part in _PARTS:
@@ -83,11 +88,16 @@ def read_checkpoint(path: Path, network: nn.Module, *, job: Mapping[str, Any]) -
         if found != wanted and (part == "network" or found):
             msg = f"{path} is a checkpoint of another network; delete it, or give the settings that it was made with"
             raise InputError(msg)
-    if {"state", "schedule", "groups"} - set(numbers):
-        msg = f"{path} is not a whole checkpoint; delete it to start anew"
-        raise InputError(msg)
     state = {"state": moments, "param_groups": numbers["groups"]}
     return Checkpoint(parts["network"], parts["best"], state, numbers)
+
+
+def _digest(numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(numbers, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}\n".encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _contents(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

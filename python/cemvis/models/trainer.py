@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -143,7 +144,10 @@ class _Run:
         checkpoint: Path | None,
     ) -> None:
         device = torch_device(config.device)
-        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=device.type == "cpu")
+        if config.precision == "fp16" and device.type == "cpu":
+            msg = "precision fp16 needs a GPU; wanted bf16 or no on the CPU"
+            raise InputError(msg)
+        self.accelerator = _accelerator(config, device)
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else device
         self.config, self.loss, self.train, self.validation = config, loss, train, validation
         self.job = {**job, "trainer": config.identity, "processes": self.accelerator.num_processes}
@@ -160,6 +164,12 @@ class _Run:
         self.network: nn.Module = prepared[0]
         self.stepper = prepared[1]
         self.steps = -(-len(train) // config.batch)
+        if len(train) // self.steps < self.accelerator.num_processes:
+            msg = (
+                f"steps of {len(train) // self.steps} examples are too few for {self.accelerator.num_processes} "
+                "processes; wanted one for each: give a larger --batch, or fewer processes"
+            )
+            raise InputError(msg)
         self.schedule = _schedule(self.optimizer, config, self.steps)
         self.state = _State()
         self.best: dict[str, Tensor] = {}
@@ -171,7 +181,7 @@ class _Run:
         order = np.random.default_rng([config.seed, 1, state.epoch]).permutation(len(self.train))
         parts = np.array_split(order, self.steps)
         for step, batch in self._batches(self.train, parts, first=state.step, augment=True):
-            value = self._step(batch, step)
+            value = self._step(batch, step, of=len(parts[step]))
             state.loss_sum += value * len(parts[step])
             state.examples += len(parts[step])
             state.step = step + 1
@@ -186,6 +196,7 @@ class _Run:
                 raise KeyboardInterrupt
         rate = float(self.optimizer.param_groups[0]["lr"])
         record = Epoch(state.epoch + 1, rate, state.loss_sum / state.examples, self._validated())
+        self._check_finite(record.validation_loss, "its end")
         if not state.history or record.validation_loss < min(one.validation_loss for one in state.history):
             self.best = {name: tensor.detach().clone() for name, tensor in self.plain.state_dict().items()}
         if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
@@ -211,7 +222,12 @@ class _Run:
         self.saved_at = time.monotonic()
         if self.path is None or not self.accelerator.is_main_process:
             return
-        numbers = {"job": self.job, "state": asdict(self.state), "schedule": _plain(self.schedule)}
+        numbers = {
+            "job": self.job,
+            "state": asdict(self.state),
+            "schedule": _plain(self.schedule),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+        }
         kept = Checkpoint(self.plain.state_dict(), self.best, self.optimizer.state_dict(), numbers)
         write_checkpoint(self.path, kept)
 
@@ -224,12 +240,14 @@ class _Run:
         self.optimizer.load_state_dict(dict(found.optimizer))
         if self.schedule is not None:
             self.schedule.load_state_dict(found.numbers["schedule"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(found.numbers["scaler"])
         self.best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
         state = found.numbers["state"]
         self.state = replace(_State(**state), history=[Epoch(**one) for one in state["history"]])
 
-    def _step(self, batch: tuple[Tensor, ...], step: int) -> float:
-        """Learn from one batch and return its loss."""
+    def _step(self, batch: tuple[Tensor, ...], step: int, *, of: int) -> float:
+        """Learn from this process's share of a step's `of` examples and return the mean loss of all of them."""
         state, config = self.state, self.config
         rank = self.accelerator.process_index
         torch.manual_seed(int(np.random.default_rng([config.seed, 3, state.epoch, step, rank]).integers(2**63)))
@@ -237,18 +255,23 @@ class _Run:
         with self.accelerator.autocast():
             loss = self.loss(self.network, batch)
         value = self._mean(float(loss.detach()) * len(batch[0]), len(batch[0]))
-        if not np.isfinite(value):
-            msg = (
-                f"the loss is {value} in epoch {state.epoch + 1}, step {step + 1}: training has diverged; try a lower "
-                f"--learning-rate than {config.learning_rate:g}"
-            )
-            raise TrainingError(msg)
+        self._check_finite(value, f"step {step + 1}")
         self.stepper.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        # Processes average their gradients; those with more examples than others have to count for more.
+        share = len(batch[0]) * self.accelerator.num_processes / of
+        self.accelerator.backward(loss if share == 1 else loss * share)
         self.stepper.step()
         if isinstance(self.schedule, torch.optim.lr_scheduler.OneCycleLR):
             self.schedule.step()
         return value
+
+    def _check_finite(self, loss: float, where: str) -> None:
+        if not np.isfinite(loss):
+            msg = (
+                f"the loss is {loss} in epoch {self.state.epoch + 1}, {where}: training has diverged; try a lower "
+                f"--learning-rate than {self.config.learning_rate:g}"
+            )
+            raise TrainingError(msg)
 
     def _validated(self) -> float:
         """Return the mean loss over the validation examples."""
@@ -294,6 +317,14 @@ class _Run:
         return float(total[0] / total[1])
 
 
+def _accelerator(config: TrainerConfig, device: torch.device) -> Accelerator:
+    """Return an accelerator for this run, whatever device and precision the one before it had."""
+    cpu = device.type == "cpu"
+    # accelerate keeps both for the life of the process and refuses others.
+    AcceleratorState._reset_state(reset_partial_state=not PartialState(cpu).use_distributed)
+    return Accelerator(mixed_precision=config.precision, cpu=cpu)
+
+
 Scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau | torch.optim.lr_scheduler.OneCycleLR | None
 
 
@@ -301,7 +332,7 @@ def _schedule(optimizer: torch.optim.Optimizer, config: TrainerConfig, steps: in
     if config.schedule == "plateau":
         # PyTorch waits for one epoch more than its patience.
         return torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=config.plateau_factor, patience=config.plateau_epochs - 1, threshold=0.0
+            optimizer, factor=config.plateau_factor, patience=config.plateau_epochs - 1, threshold=0.0, eps=0.0
         )
     if config.schedule == "one-cycle":
         return torch.optim.lr_scheduler.OneCycleLR(

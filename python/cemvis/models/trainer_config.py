@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -61,7 +62,7 @@ class TrainerConfig:
                 msg = f"{name} is {value!r}; wanted a whole number from {least} to 1,000,000"
                 raise InputError(msg)
         positive(self.learning_rate, name="learning_rate")
-        if not 0 < self.plateau_factor < 1 or self.weight_decay < 0:
+        if not 0 < self.plateau_factor < 1 or not 0 <= self.weight_decay < math.inf:
             msg = (
                 f"plateau_factor {self.plateau_factor}, weight_decay {self.weight_decay}; wanted 0 to 1, and 0 or more"
             )
