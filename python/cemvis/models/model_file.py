@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._files import written_whole
-from cemvis.errors import CemvisError, FileAccessError, ModelFileError
+from cemvis.errors import CemvisError, FileAccessError, InputError, ModelFileError
 from cemvis.models.model import Model
 from cemvis.models.model_header import check_format, header_of, model_from, tensors_of
 
-EMBEDDED = "virtual_paste_table.safetensors"
-"""The model that comes with cemvis, in its data folder."""
+EMBEDDED = {"table": "virtual_paste_table.safetensors", "resnet": "virtual_paste_resnet.safetensors"}
+"""The models that come with cemvis, in its data folder, by their kind."""
 
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_HEADER = 2**20
@@ -74,21 +74,32 @@ def load_model(path: Path | str) -> Model:
     return _parsed(data, str(path))
 
 
-def embedded_model() -> Model:
-    """Return the table model that comes with cemvis.
+def embedded_kinds() -> tuple[str, ...]:
+    """Return the kinds of models that this installation comes with, of those in `EMBEDDED`."""
+    folder = importlib.resources.files("cemvis").joinpath("data")
+    return tuple(kind for kind, name in EMBEDDED.items() if folder.joinpath(name).is_file())
+
+
+def embedded_model(kind: str = "table") -> Model:
+    """Return a model that comes with cemvis: the "table" of mean grey levels, or the "resnet".
 
     It was trained on virtual paste and is there to demonstrate; real work needs a model of one's own pairs.
 
     Raises
     ------
+    InputError
+        If there is no such kind.
     ModelFileError
         If this installation lacks the file.
     """
-    resource = importlib.resources.files("cemvis").joinpath("data", EMBEDDED)
-    if not resource.is_file():
-        msg = f"this installation has no embedded model ({EMBEDDED}); give the path of a model file"
+    if kind not in EMBEDDED:
+        msg = f"there is no embedded model {kind!r}; wanted one of {', '.join(EMBEDDED)}"
+        raise InputError(msg)
+    if kind not in embedded_kinds():
+        msg = f"this installation has no embedded {kind} model ({EMBEDDED[kind]}); give the path of a model file"
         raise ModelFileError(msg)
-    return _parsed(resource.read_bytes(), "the embedded model")
+    resource = importlib.resources.files("cemvis").joinpath("data", EMBEDDED[kind])
+    return _parsed(resource.read_bytes(), f"the embedded {kind} model")
 
 
 def _parsed(data: bytes, name: str) -> Model:
