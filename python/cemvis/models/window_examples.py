@@ -111,8 +111,12 @@ class Subset:
     def __len__(self) -> int:
         return len(self.chosen)
 
+    def windows(self, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the windows of these of the chosen examples; see `WindowExamples.windows`."""
+        return self.of.windows(self.chosen[indices])
+
     def batch(self, indices: NDArray[np.intp], rng: np.random.Generator | None) -> tuple[NDArray[np.float32], ...]:
-        """Return windows and targets of these of the chosen examples."""
+        """Return windows and targets of these of the chosen examples; see `WindowExamples.batch`."""
         return self.of.batch(self.chosen[indices], rng)
 
 
