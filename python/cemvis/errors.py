@@ -41,6 +41,10 @@ class TrainingError(CemvisError, ArithmeticError):
     """A training went astray: its loss is not finite any more."""
 
 
+class DeviceMemoryError(CemvisError, MemoryError):
+    """A device has too little memory for what it was given."""
+
+
 class NotFittedError(CemvisError, AttributeError):
     """A result was asked for before there was one."""
 

@@ -1,0 +1,118 @@
+"""Running a folded network with PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cemvis.errors import DeviceMemoryError
+from cemvis.models.device import torch_device
+from cemvis.models.folded import Affine, FoldedBlock, FoldedNetwork
+from cemvis.models.resnet_layout import PAPER_MARGIN
+
+Array = NDArray[np.float32]
+Layer = Callable[[Tensor], Tensor]
+
+_HEAD_AT_ONCE = 4096  # positions of a dense map whose 1,024 hidden numbers are held at a time
+
+
+class TorchRunner:
+    """A `Runner` on a device of PyTorch's.
+
+    Parameters
+    ----------
+    network : FoldedNetwork
+    device : str
+        See `torch_device`.
+    threads : int or None
+        Cores to use on the CPU; None leaves it to PyTorch.
+    """
+
+    def __init__(self, network: FoldedNetwork, *, device: str, threads: int | None) -> None:
+        self._device = torch_device(device)
+        self._threads = threads
+        self._layout = network.layout
+        self._padded = network.layout.padding == "zero"
+        self._stem = self._on_device(network.stem)
+        self._blocks = [
+            (self._on_device(each.first), self._on_device(each.second), self._shortcut(each)) for each in network.blocks
+        ]
+        self._hidden, self._output = self._on_device(network.hidden), self._on_device(network.output)
+
+    def windows(self, batch: Array) -> Array:
+        """Return (n, outputs) for (n, window, window)."""
+        with self._running():
+            features = self._features(torch.from_numpy(batch).to(self._device)[:, None])
+            return self._head(features.mean((2, 3))).cpu().numpy()
+
+    def dense(self, tile: Array) -> Array:
+        """Return (r, c, outputs) for (rows, cols)."""
+        pooled = self._layout.pooled
+        with self._running():
+            features = self._features(torch.from_numpy(tile).to(self._device)[None, None])
+            # The mean over a square is the mean over its rows of the means over its columns: 2 * pooled additions.
+            means = functional.avg_pool2d(functional.avg_pool2d(features, (1, pooled), 1), (pooled, 1), 1)
+            rows, cols = means.shape[2:]
+            flat = means[0].permute(1, 2, 0).reshape(rows * cols, -1)
+            outputs = torch.cat([self._head(part) for part in torch.split(flat, _HEAD_AT_ONCE)])
+            return outputs.reshape(rows, cols, -1).cpu().numpy()
+
+    def _features(self, samples: Tensor) -> Tensor:
+        if self._padded:
+            samples = functional.pad(samples, (PAPER_MARGIN,) * 4)
+        found = functional.conv2d(samples.contiguous(memory_format=torch.channels_last), *self._stem).relu_()
+        if self._layout.stem_pool:
+            found = functional.max_pool2d(found, 3, 2, 1 if self._padded else 0)
+        for first, second, shortcut in self._blocks:
+            found = self._block(found, first, second, shortcut)
+        return found
+
+    def _block(
+        self, map_in: Tensor, first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], shortcut: Tensor | None
+    ) -> Tensor:
+        around, step = int(self._padded), 1 if shortcut is None else 2
+        inner = functional.conv2d(map_in, *first, stride=step, padding=around).relu_()
+        inner = functional.conv2d(inner, *second, padding=around)
+        if not self._padded:
+            cut = step + 1  # what the two convolutions take off each edge, see `resnet.Block`
+            map_in = map_in[..., cut:-cut, cut:-cut]
+        if shortcut is not None:
+            map_in = functional.conv2d(map_in, shortcut, stride=2)
+        return inner.add_(map_in).relu_()
+
+    def _head(self, pooled: Tensor) -> Tensor:
+        return functional.linear(functional.linear(pooled, *self._hidden).relu_(), *self._output)
+
+    def _on_device(self, layer: Affine) -> tuple[Tensor, Tensor]:
+        return self._ready(layer.weight), self._ready(layer.bias)
+
+    def _shortcut(self, block: FoldedBlock) -> Tensor | None:
+        return None if block.shortcut is None else self._ready(block.shortcut)
+
+    def _ready(self, array: Array) -> Tensor:
+        there = torch.from_numpy(array).to(self._device)
+        return there.contiguous(memory_format=torch.channels_last) if there.ndim == 4 else there
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Run without gradients, with this runner's threads, and say in one line if memory runs out."""
+        before = torch.get_num_threads()
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        try:
+            with torch.inference_mode():
+                yield
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
+            msg = f"device {self._device} has too little memory; take smaller tiles, or fewer windows at once"
+            raise DeviceMemoryError(msg) from error
+        finally:
+            if self._threads is not None:
+                torch.set_num_threads(before)
