@@ -5,18 +5,22 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cemvis.cli._console import shown_warnings
+from cemvis.cli._console import progress_bar, shown_warnings
 from cemvis.cli._options import parse_grey_scale, parse_pixel_size
+from cemvis.cli._resnet_options import resnet_config, resnet_options
 from cemvis.models.model import UNITS
-from cemvis.models.networks import NETWORKS
+from cemvis.models.networks import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cemvis.images.grey_scale import GreyScale, GreyTransform
     from cemvis.images.pixel_size import PixelSize
+    from cemvis.models.trainer import Moment
     from cemvis.workflows.pairs import Area, Pairs
 
 
@@ -43,9 +47,7 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The model file, ending in .safetensors."
 )
-@click.option(
-    "--network", type=click.Choice(list(NETWORKS)), default="table", show_default=True, help="Kind of the model."
-)
+@click.option("--network", type=click.Choice(KINDS), default="table", show_default=True, help="Kind of the model.")
 @click.option(
     "--properties",
     callback=_split_properties,
@@ -91,8 +93,10 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
     help="Of the splits; same seed, same file.",
 )
 @click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
+@resnet_options
 @click.option("--note", default="", metavar="TEXT", help="What the model's card is to say.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing model with its scores and figure.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing model with its scores and figures.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     folders: tuple[Path, ...],
     mosaics: tuple[Path, ...],
@@ -108,14 +112,19 @@ def command(
     threads: int | None,
     note: str,
     overwrite: bool,
+    quiet: bool,
+    **resnet: Any,
 ) -> None:
-    """Train a model that predicts modulus and hardness from the grey level of a BSE mosaic.
+    """Train a model that predicts modulus and hardness from a BSE mosaic.
 
     Each of FOLDERS holds before.tif and indents.csv, as `cemvis specimen` writes them; or give --mosaic and
     --indents. The table of indents has the columns x_um, y_um (from the centre of the mosaic's top-left pixel, x
     right, y down), modulus_gpa, hardness_gpa, batch, and perhaps status: rows that are not "ok" are left out.
 
-    Scores, a CSV of them and a figure are written beside the model.
+    Scores, a CSV of them and figures are written beside the model.
+
+    `--network resnet` is the residual network of Liang et al. (2023), trained as they did unless its options, marked
+    [resnet; default], say otherwise. A training that was stopped goes on with --resume.
     """
     if len(mosaics) != len(tables):
         msg = f"{len(mosaics)} --mosaic and {len(tables)} --indents; wanted them in pairs"
@@ -129,6 +138,7 @@ def command(
 
     config = TrainConfig(
         network=network,
+        resnet=resnet_config(network, resnet),
         properties=properties,
         window_um=window_um,
         pixel_size=pixel_size,
@@ -138,7 +148,7 @@ def command(
         threads=threads,
         note=note,
     )
-    with shown_warnings():
+    with shown_warnings(), progress_bar(quiet=quiet) as report:
         result = train(
             _areas(folders, mosaics, tables),
             output,
@@ -146,6 +156,7 @@ def command(
             overwrite=overwrite,
             command=shlex.join(["cemvis", *sys.argv[1:]]),
             on_area=lambda pairs, transform: click.echo(_area_line(pairs, transform), err=True),
+            progress=_epoch_shower(report),
         )
     training = result.model.training
     click.echo(f"Trained on {training.pairs:,} pairs of {training.batches} batches; seed {training.seed}.")
@@ -157,6 +168,20 @@ def command(
     click.echo(
         f"\nModel:   {files.model}\nScores:  {files.metrics_json}, {files.metrics_csv.name}\nFigure:  {files.figure}"
     )
+
+
+def _epoch_shower(report: Callable[[str, int, int], None]) -> Callable[[Moment], None]:
+    """Return what shows a training's progress, and a line for each epoch with its losses."""
+    shown = 0
+
+    def show(moment: Moment) -> None:
+        nonlocal shown
+        report("training", moment.step, moment.steps)
+        if moment.validation_loss is not None and moment.epoch - 1 > shown:
+            shown = moment.epoch - 1
+            click.echo(f"epoch {shown}: validation loss {moment.validation_loss:.4f}", err=True)
+
+    return show
 
 
 def _areas(folders: tuple[Path, ...], mosaics: tuple[Path, ...], tables: tuple[Path, ...]) -> list[Area]:

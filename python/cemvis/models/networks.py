@@ -174,7 +174,13 @@ class LinearNetwork:
 
 
 NETWORKS: dict[str, type[Network]] = {"table": TableNetwork, "linear": LinearNetwork}
-"""Models by the name that the command line and the model file give them."""
+"""Models of a mean grey level by the name that the command line and the model file give them."""
+
+RESNET = "resnet"
+"""What the command line and the model file call the residual network."""
+
+KINDS = (*NETWORKS, RESNET)
+"""All kinds of models."""
 
 
 def _check_names(tensors: Mapping[str, Floats], wanted: tuple[str, ...]) -> None:

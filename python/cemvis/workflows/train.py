@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,28 @@ from cemvis._checks import fraction, positive, thread_count
 from cemvis._files import write_text
 from cemvis.errors import (
     CoverageWarning,
-    FileAccessError,
     GreyScaleWarning,
     InputError,
-    OutputExistsError,
     PixelSizeError,
 )
 from cemvis.images.grey_scale import GreyScale, GreyTransform, transform_to
+from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
-from cemvis.models.model import UNITS, Model, Training, TrainingArea
+from cemvis.models.model import UNITS, Model, PropertyModel, Training, TrainingArea
 from cemvis.models.model_file import load_model, save_model
-from cemvis.models.networks import NETWORKS
-from cemvis.models.training import TrainedProperty, train_property
+from cemvis.models.networks import KINDS, RESNET
+from cemvis.models.resnet_layout import ResNetLayout
+from cemvis.models.training import train_property
 from cemvis.report.model_card import metrics_csv
 from cemvis.report.style import save_png
 from cemvis.report.training import PropertyPairs, training_figure
+from cemvis.workflows._train_files import TrainedFiles, check_output
 from cemvis.workflows.indents import Floats
 from cemvis.workflows.pairs import Area, Pairs, pair_area
+from cemvis.workflows.resnet_training import ResNetConfig, opened_windows, write_network_files
+
+if TYPE_CHECKING:
+    from cemvis.models.trainer import Moment
 
 _PIXEL_SIZE_TOLERANCE = 0.05
 
@@ -45,7 +50,9 @@ class TrainConfig:
     Attributes
     ----------
     network : str
-        "table" or "linear".
+        "table", "linear" or "resnet".
+    resnet : ResNetConfig
+        Which residual network, and how to train it; of no account for the others.
     properties : tuple of str
         "modulus", "hardness" or both.
     window_um : float
@@ -58,7 +65,7 @@ class TrainConfig:
         Share of the measurements that the prediction intervals are to hold, in a new batch of the same specimens and
         sessions.
     seed : int
-        Of the splits.
+        Of the splits, and of a network's training.
     threads : int or None
         All cores if None.
     note : str
@@ -66,6 +73,7 @@ class TrainConfig:
     """
 
     network: str = "table"
+    resnet: ResNetConfig = field(default_factory=ResNetConfig)
     properties: tuple[str, ...] = ("modulus", "hardness")
     window_um: float = 10.0
     pixel_size: PixelSize | None = None
@@ -76,7 +84,7 @@ class TrainConfig:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _check_choice("network", [self.network], NETWORKS)
+        _check_choice("network", [self.network], KINDS)
         _check_choice("properties", self.properties, UNITS)
         positive(self.window_um, name="window_um")
         fraction(self.level, name="level")
@@ -87,31 +95,6 @@ class TrainConfig:
         if isinstance(self.seed, bool) or not 0 <= self.seed < 2**32:
             msg = f"seed is {self.seed}; wanted a whole number from 0 to 2**32 - 1"
             raise InputError(msg)
-
-
-@dataclass(frozen=True)
-class TrainedFiles:
-    """Where the results of a training are.
-
-    Attributes
-    ----------
-    model, metrics_json, metrics_csv, figure : Path
-    """
-
-    model: Path
-    metrics_json: Path
-    metrics_csv: Path
-    figure: Path
-
-    @classmethod
-    def beside(cls, output: Path) -> TrainedFiles:
-        """Return the names of the files that go with the model file `output`."""
-        return cls(
-            output,
-            output.with_name(f"{output.stem}.metrics.json"),
-            output.with_name(f"{output.stem}.metrics.csv"),
-            output.with_name(f"{output.stem}.png"),
-        )
 
 
 @dataclass(frozen=True)
@@ -137,22 +120,26 @@ def train(
     overwrite: bool = False,
     command: str = "",
     on_area: Callable[[Pairs, GreyTransform], None] | None = None,
+    progress: Callable[[Moment], None] | None = None,
 ) -> TrainResult:
-    """Train a model and write it, its scores and a figure.
+    """Train a model and write it, its scores and figures.
 
     Parameters
     ----------
     areas : sequence of Area
         The first one's grey scale becomes the model's; the others are brought to it.
     output : Path
-        The model file, ``*.safetensors``; scores and figure are written beside it under the same stem.
+        The model file, ``*.safetensors``; scores and figures are written beside it under the same stem, and the
+        checkpoint of a network while it is trained.
     config : TrainConfig
     overwrite : bool
-        Whether existing results are replaced.
+        Whether existing results, and the checkpoint of another training, are replaced.
     command : str
         The command line, for the record.
     on_area : callable, optional
         Called with the pairs of each area and what takes them to the model's grey scale, as soon as they are there.
+    progress : callable, optional
+        Called after each step of a network's training.
 
     Raises
     ------
@@ -168,22 +155,29 @@ def train(
     CoverageWarning
         If there are too few batches for prediction intervals.
     """
-    files = TrainedFiles.beside(Path(output))
-    _check_output(files, overwrite=overwrite)
+    is_network = config.network == RESNET
+    files = TrainedFiles.beside(Path(output), network=is_network)
+    check_output(files, resume=is_network and config.resnet.resume, overwrite=overwrite)
     _check_distinct(areas)
+    layout = _layout(areas[0], config) if is_network else None
     pairs: list[Pairs] = []
     transforms: list[GreyTransform] = []
     for area in areas:
-        pairs.append(_paired(area, config))
+        pairs.append(_paired(area, config, layout))
         scale = model_grey_scale(pairs[0].anchors)
         transforms.append(_transform(scale, pairs[-1]))
         if on_area is not None:
             on_area(pairs[-1], transforms[-1])
     _check_same_material(pairs)
     pooled = _pool(pairs, transforms)
-    trained = _train_properties(pooled, config)
+    if layout is None:
+        fitted = _fit_to_grey(pooled, config, files)
+    else:
+        fitted = _fit_network(pairs, transforms, pooled, layout, config, files, progress)
+    for note in sorted({each.interval.note for each in fitted.properties} - {""}):
+        warnings.warn(note, CoverageWarning, stacklevel=2)
     made = Model(
-        properties=tuple(each.model for each in trained.values()),
+        properties=fitted.properties,
         grey_scale=scale,
         pixel_size_um=pairs[0].pixel_size.um,
         window_um=config.window_um,
@@ -193,11 +187,10 @@ def train(
     )
     save_model(files.model, made)
     model = load_model(files.model)
-    record = _record(model, config, pairs, transforms, command)
-    shown = [PropertyPairs(pooled.mean_grey, pooled.measured[name], each.split.test) for name, each in trained.items()]
+    record = _record(model, config, pairs, transforms, command) | fitted.write_figures(model)
     write_text(files.metrics_json, json.dumps(record, indent=2, allow_nan=False) + "\n")
     write_text(files.metrics_csv, metrics_csv(model))
-    save_png(training_figure(model, shown), files.figure)
+    files.checkpoint.unlink(missing_ok=True)
     return TrainResult(model, files)
 
 
@@ -218,20 +211,6 @@ def _check_choice(what: str, given: Sequence[str], known: Collection[str]) -> No
         raise InputError(msg)
 
 
-def _check_output(files: TrainedFiles, *, overwrite: bool) -> None:
-    folder = files.model.parent
-    if files.model.suffix != ".safetensors":
-        msg = f"output {files.model}: wanted a name that ends in .safetensors"
-        raise InputError(msg)
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        msg = f"cannot write {files.model}: {folder} is not a folder that can be written to"
-        raise FileAccessError(msg)
-    taken = [str(path) for path in (files.model, files.metrics_json, files.metrics_csv, files.figure) if path.exists()]
-    if taken and not overwrite:
-        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
-        raise OutputExistsError(msg)
-
-
 def _check_distinct(areas: Sequence[Area]) -> None:
     if not areas:
         msg = "no areas given; wanted at least one mosaic with its table of indents"
@@ -243,13 +222,21 @@ def _check_distinct(areas: Sequence[Area]) -> None:
         raise InputError(msg)
 
 
-def _paired(area: Area, config: TrainConfig) -> Pairs:
+def _layout(area: Area, config: TrainConfig) -> ResNetLayout:
+    """Return the network's layout for the pixel size of the first mosaic; the others have the same."""
+    with open_micrograph(area.mosaic, pixel_size=config.pixel_size) as micrograph:
+        window_px = round(config.window_um / micrograph.require_pixel_size().um)
+    return config.resnet.layout(window_px, targets=len(config.properties))
+
+
+def _paired(area: Area, config: TrainConfig, layout: ResNetLayout | None) -> Pairs:
     return pair_area(
         area,
         properties=config.properties,
         window_um=config.window_um,
         pixel_size=config.pixel_size,
         anchors=config.anchors,
+        field_px=None if layout is None else layout.window_px,
         threads=config.threads,
     )
 
@@ -304,9 +291,18 @@ def _pool(pairs: Sequence[Pairs], transforms: Sequence[GreyTransform]) -> _Poole
     )
 
 
-def _train_properties(pooled: _Pooled, config: TrainConfig) -> dict[str, TrainedProperty]:
-    trained = {
-        name: train_property(
+@dataclass(frozen=True)
+class _Fitted:
+    """Models of all properties, and what writes their figures and returns what to add to the record."""
+
+    properties: tuple[PropertyModel, ...]
+    write_figures: Callable[[Model], dict[str, object]]
+
+
+def _fit_to_grey(pooled: _Pooled, config: TrainConfig, files: TrainedFiles) -> _Fitted:
+    """Fit a table or a line to the mean grey levels, property by property."""
+    trained = [
+        train_property(
             pooled.mean_grey,
             measured,
             pooled.batches,
@@ -316,10 +312,53 @@ def _train_properties(pooled: _Pooled, config: TrainConfig) -> dict[str, Trained
             seed=config.seed,
         )
         for name, measured in pooled.measured.items()
+    ]
+
+    def write_figure(model: Model) -> dict[str, object]:
+        shown = [PropertyPairs(pooled.mean_grey, pooled.measured[each.model.name], each.split.test) for each in trained]
+        save_png(training_figure(model, shown), files.figure)
+        return {}
+
+    return _Fitted(tuple(each.model for each in trained), write_figure)
+
+
+def _fit_network(
+    pairs: Sequence[Pairs],
+    transforms: Sequence[GreyTransform],
+    pooled: _Pooled,
+    layout: ResNetLayout,
+    config: TrainConfig,
+    files: TrainedFiles,
+    progress: Callable[[Moment], None] | None,
+) -> _Fitted:
+    """Train one network for all properties; a checkpoint outlives a kill."""
+    from cemvis.models.network_training import WindowPairs, train_window_network
+
+    job = {
+        "pairs": [[each.mosaic_sha256, each.indents_sha256, len(each.indents)] for each in pairs],
+        "properties": list(pooled.measured),
+        "layout": asdict(layout),
+        "grey_transforms": [[each.gain, each.offset] for each in transforms],
+        "window_um": config.window_um,
+        "level": config.level,
     }
-    for note in sorted({each.model.interval.note for each in trained.values()} - {""}):
-        warnings.warn(note, CoverageWarning, stacklevel=3)
-    return trained
+    with opened_windows(pairs, transforms, layout, pixel_size=config.pixel_size) as mosaics:
+        windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches)
+        trained = train_window_network(
+            windows,
+            layout,
+            replace(config.resnet.trainer, seed=config.seed),
+            level=config.level,
+            half=config.resnet.half,
+            checkpoint=files.checkpoint,
+            job=job,
+            threads=config.threads,
+            progress=progress,
+        )
+    return _Fitted(
+        trained.properties,
+        lambda _: {"network_training": write_network_files(trained, windows, config.resnet, files.model)},
+    )
 
 
 def _area_record(pairs: Pairs) -> TrainingArea:
@@ -369,6 +408,10 @@ def _record(
             one.name: {"unit": one.unit, "interval": asdict(one.interval), **one.metrics.to_json()}
             for one in model.properties
         },
-        "random": "a fit of its own to 80 % of the pairs drawn at random, not kept",
+        "random": (
+            "the model in the file, on pairs of its training batches that were left out one by one"
+            if config.network == RESNET
+            else "a fit of its own to 80 % of the pairs drawn at random, not kept"
+        ),
         "by_batch": "the model in the file, on whole batches that it was neither fitted nor calibrated to",
     }

@@ -1,0 +1,74 @@
+"""The files that a training leaves, and whether they may be written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cemvis.errors import FileAccessError, InputError, OutputExistsError
+
+
+@dataclass(frozen=True)
+class TrainedFiles:
+    """Where the results of a training are.
+
+    Attributes
+    ----------
+    model, metrics_json, metrics_csv, figure : Path
+    history, history_figure, coverage_csv, coverage_figure : Path or None
+        Of a network only.
+    """
+
+    model: Path
+    metrics_json: Path
+    metrics_csv: Path
+    figure: Path
+    history: Path | None = None
+    history_figure: Path | None = None
+    coverage_csv: Path | None = None
+    coverage_figure: Path | None = None
+
+    @classmethod
+    def beside(cls, output: Path, *, network: bool) -> TrainedFiles:
+        """Return the names of the files that go with the model file `output`."""
+        ends = ["metrics.json", "metrics.csv", "png"]
+        if network:
+            ends += ["history.csv", "history.png", "coverage.csv", "coverage.png"]
+        return cls(output, *(output.with_name(f"{output.stem}.{end}") for end in ends))
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Return the files that there are."""
+        return tuple(path for path in asdict(self).values() if path is not None)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a network's training keeps what a stopped run needs; removed once the results are written."""
+        return self.model.with_name(f"{self.model.stem}.checkpoint.safetensors")
+
+
+def check_output(files: TrainedFiles, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a model file that cannot be written, or results that would be replaced unasked; before work starts.
+
+    A checkpoint of a training that was stopped is kept if `resume` is set, and removed if only `overwrite` is.
+    """
+    folder = files.model.parent
+    if files.model.suffix != ".safetensors":
+        msg = f"output {files.model}: wanted a name that ends in .safetensors"
+        raise InputError(msg)
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        msg = f"cannot write {files.model}: {folder} is not a folder that can be written to"
+        raise FileAccessError(msg)
+    taken = [str(path) for path in files.all if path.exists()]
+    if taken and not overwrite:
+        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
+        raise OutputExistsError(msg)
+    if files.checkpoint.exists() and not resume:
+        if not overwrite:
+            msg = (
+                f"{files.checkpoint} is of a training that was stopped; go on with --resume, or start anew with "
+                "--overwrite"
+            )
+            raise OutputExistsError(msg)
+        files.checkpoint.unlink()
