@@ -17,6 +17,7 @@ from cemvis.models.model import Model, Training, TrainingArea
 from cemvis.models.model_file import load_model, save_model
 from cemvis.models.model_header import header_of
 from cemvis.models.training import train_property
+from model_files import assign, header_in, refusal, rewritten
 
 
 def trained(network: str = "table", properties: tuple[str, ...] = ("modulus", "hardness")) -> Model:
@@ -48,34 +49,6 @@ def written(model: Model, tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
     save_model(path, model)
     return path
-
-
-def rewritten(path: Path, change, *, tensors=None) -> Path:
-    """Change the header of a model file and sign it again, as somebody who knows the format could."""
-    from cemvis.models.model_file import _integrity
-
-    arrays = load(path.read_bytes()) if tensors is None else tensors
-    header = header_in(path)
-    del header["integrity"]
-    change(header)
-    header["integrity"] = _integrity(header, arrays)
-    path.write_bytes(save(arrays, metadata={"cemvis": json.dumps(header)}))
-    return path
-
-
-def header_in(path: Path) -> dict:
-    data = path.read_bytes()
-    outer = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
-    return json.loads(outer["__metadata__"]["cemvis"])
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(ModelFileError) as caught:
-        load_model(path)
-    text = str(caught.value)
-    assert str(path) in text
-    assert "\n" not in text
-    return text
 
 
 @pytest.mark.parametrize("network", ["table", "linear"])
@@ -203,23 +176,8 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path) -> None:
 
 
 def test_a_later_format_asks_for_an_update(written) -> None:
-    path = rewritten(written, lambda header: header.update(format_version=2, novelty=1))
-    assert "its format version is 2, this cemvis reads up to 1; update cemvis to use it" in refusal(path)
-
-
-def assign(place: str, value: object):
-    """Return a function that sets one field of a header, such as ``properties.0.interval.level``."""
-
-    def change(header) -> None:
-        *above, last = [int(part) if part.isdigit() else part for part in place.split(".")]
-        for part in above:
-            header = header[part]
-        if value is KeyError:
-            del header[last]
-        else:
-            header[last] = value
-
-    return change
+    path = rewritten(written, lambda header: header.update(format_version=3, novelty=1))
+    assert "its format version is 3, this cemvis reads up to 2; update cemvis to use it" in refusal(path)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,13 @@ class Fields:
             return None
         return self.number(name)
 
+    def yes_or_no(self, name: str) -> bool:
+        """Take true or false."""
+        value = self._take(name)
+        if not isinstance(value, bool):
+            raise self._refusal(name, value, "true or false")
+        return value
+
     def child(self, name: str) -> Fields:
         """Take an object."""
         return Fields(self._take(name), f"{self._where}.{name}")
@@ -72,6 +79,10 @@ class Fields:
         """Take an object or null."""
         value = self._take(name)
         return None if value is None else Fields(value, f"{self._where}.{name}")
+
+    def child_if_there(self, name: str) -> Fields | None:
+        """Take an object that may be missing."""
+        return self.child(name) if name in self._left else None
 
     def children(self, name: str) -> list[Fields]:
         """Take a list of objects, at least one."""

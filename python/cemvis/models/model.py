@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from cemvis.errors import InputError
 from cemvis.images.grey_scale import GreyScale
-from cemvis.models.intervals import Interval
+from cemvis.models.inference import Outputs
+from cemvis.models.intervals import Interval, normal_quantiles
 from cemvis.models.metrics import PropertyReport
-from cemvis.models.networks import Network
+from cemvis.models.networks import RESNET, Network
 from cemvis.models.prediction import Prediction
+from cemvis.models.window_network import WindowNetwork
 
 UNITS = {"modulus": "GPa", "hardness": "GPa"}
 """Properties that a model can predict, with the unit of each."""
@@ -28,9 +30,9 @@ class PropertyModel:
     name : str
         A key of `UNITS`.
     network : str
-        A key of `cemvis.models.networks.NETWORKS`.
-    fitted : Network
-        The network with its numbers.
+        One of `cemvis.models.networks.KINDS`.
+    fitted : Network or WindowNetwork
+        The network with its numbers; a window network is shared by all properties of a model.
     interval : Interval
         How the prediction intervals are made from the network's bounds.
     metrics : PropertyReport
@@ -39,7 +41,7 @@ class PropertyModel:
 
     name: str
     network: str
-    fitted: Network
+    fitted: Network | WindowNetwork
     interval: Interval
     metrics: PropertyReport
 
@@ -49,9 +51,9 @@ class PropertyModel:
         return UNITS[self.name]
 
     @property
-    def needs(self) -> Literal["mean_grey"]:
-        """What `predict` has to be given for each window."""
-        return "mean_grey"
+    def needs(self) -> Literal["mean_grey", "window"]:
+        """What a prediction has to be given: the mean grey level of a window, or its pixels."""
+        return "window" if isinstance(self.fitted, WindowNetwork) else "mean_grey"
 
     def predict(self, mean_grey: ArrayLike) -> Prediction:
         """Predict windows from their mean grey levels.
@@ -64,8 +66,11 @@ class PropertyModel:
         Raises
         ------
         InputError
-            If `mean_grey` has another shape, or is not finite.
+            If `mean_grey` has another shape, or is not finite, or if the model needs whole windows.
         """
+        if isinstance(self.fitted, WindowNetwork):
+            msg = f"the {self.network} model of {self.name} needs whole windows, not their mean grey levels"
+            raise InputError(msg)
         grey = np.asarray(mean_grey, dtype=np.float64)
         if grey.ndim != 1:
             msg = f"mean_grey has shape {grey.shape}; wanted (n,)"
@@ -136,6 +141,7 @@ class Model:
     Attributes
     ----------
     properties : tuple of PropertyModel
+        Either each with a network of its own, or all with one `WindowNetwork`, in the order of its targets.
     grey_scale : GreyScale
         Grey levels of matrix and clinker that images are brought to before predicting.
     pixel_size_um, window_um : float
@@ -157,3 +163,55 @@ class Model:
     note: str
     version: str
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        network = self.window_network
+        if network is None:
+            return
+        names = tuple(one.name for one in self.properties)
+        if names != network.targets or any(one.fitted is not network for one in self.properties):
+            msg = (
+                f"a window network that predicts {', '.join(network.targets)} cannot be the model of "
+                f"{', '.join(names)}; wanted the same properties in the same order, all with this network"
+            )
+            raise InputError(msg)
+        if any(one.network != RESNET for one in self.properties):
+            msg = f"a window network is called {RESNET!r}, not {self.properties[0].network!r}"
+            raise InputError(msg)
+
+    @property
+    def window_network(self) -> WindowNetwork | None:
+        """The network that all properties share, or None for models of mean grey levels."""
+        return next((one.fitted for one in self.properties if isinstance(one.fitted, WindowNetwork)), None)
+
+    def predict_outputs(self, outputs: Outputs, flags: NDArray[np.uint8]) -> dict[str, Prediction]:
+        """Return what the outputs of the window network mean, by property, with calibrated intervals.
+
+        Parameters
+        ----------
+        outputs : Outputs
+            (..., targets), from windows or from a dense map.
+        flags : (...) uint8
+            Sums of `Flag`. There is no interval where the cell is darker or brighter than those of the training, or
+            where what the network reads was mirrored at a border.
+
+        Raises
+        ------
+        InputError
+            If the model has no window network, or the shapes do not agree.
+        """
+        if self.window_network is None:
+            msg = "this model has no window network; predict from mean grey levels, property by property"
+            raise InputError(msg)
+        wanted = (*flags.shape, len(self.properties))
+        if outputs.value_gpa.shape != wanted or outputs.spread_gpa.shape != wanted:
+            msg = f"outputs have shapes {outputs.value_gpa.shape} and {outputs.spread_gpa.shape}; wanted {wanted}"
+            raise InputError(msg)
+        return {
+            one.name: one.interval.calibrated(
+                normal_quantiles(
+                    outputs.value_gpa[..., index], outputs.spread_gpa[..., index], flags, level=one.interval.level
+                )
+            )
+            for index, one in enumerate(self.properties)
+        }

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cemvis._files import written_whole
 from cemvis.errors import CemvisError, FileAccessError, InputError, ModelFileError
 from cemvis.models.model import Model
-from cemvis.models.model_header import check_format, header_of, model_from, tensors_of
+from cemvis.models.model_header import NETWORK_PREFIX, check_format, header_of, model_from, tensors_of
 
 EMBEDDED = {"table": "virtual_paste_table.safetensors", "resnet": "virtual_paste_resnet.safetensors"}
 """The models that come with cemvis, in its data folder, by their kind."""
@@ -35,7 +35,7 @@ _OTHER_KINDS = {
     b"\x93NUMPY": "a NumPy array",
 }
 
-Floats = NDArray[np.float64]
+Array = NDArray[Any]
 
 
 def save_model(path: Path, model: Model) -> None:
@@ -115,7 +115,7 @@ def _parsed(data: bytes, name: str) -> Model:
         raise ModelFileError(msg) from error
 
 
-def _contents(data: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
+def _contents(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the cemvis header and the arrays of a safetensors file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -132,10 +132,13 @@ def _contents(data: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
         msg = f"its header is not that of a cemvis model, or it is damaged ({type(error).__name__}: {str(error)[:80]})"
         raise ModelFileError(msg) from error
     for key, array in tensors.items():
-        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
-            msg = f"array {key!r} is {array.dtype} or not finite; wanted finite float32 or float64"
+        wanted = ("float32", "float16") if key.startswith(NETWORK_PREFIX) else ("float32", "float64")
+        if array.dtype.name not in wanted or not np.isfinite(array).all():
+            msg = f"array {key!r} is {array.dtype} or not finite; wanted finite {' or '.join(wanted)}"
             raise ModelFileError(msg)
-    return header, {key: array.astype(np.float64) for key, array in tensors.items()}
+    return header, {
+        key: array if key.startswith(NETWORK_PREFIX) else array.astype(np.float64) for key, array in tensors.items()
+    }
 
 
 def _kind(data: bytes) -> str:
@@ -145,11 +148,15 @@ def _kind(data: bytes) -> str:
     return f"larger than {_LARGEST_FILE} bytes" if len(data) > _LARGEST_FILE else "not a safetensors file"
 
 
-def _integrity(header: Mapping[str, object], tensors: Mapping[str, Floats]) -> str:
+def _integrity(header: Mapping[str, object], tensors: Mapping[str, Array]) -> str:
     """Return a SHA-256 over the header's fields and the arrays with their names and shapes."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name], dtype="<f8")
-        digest.update(f"\n{name} {array.shape}\n".encode())
+        array = tensors[name]
+        # A window network's arrays are of two precisions, so theirs is part of what is vouched for.
+        dtype = array.dtype.newbyteorder("<") if name.startswith(NETWORK_PREFIX) else np.dtype("<f8")
+        array = np.ascontiguousarray(array, dtype=dtype)
+        kind = f" {dtype.name}" if name.startswith(NETWORK_PREFIX) else ""
+        digest.update(f"\n{name} {array.shape}{kind}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

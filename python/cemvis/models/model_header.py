@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,27 @@ from cemvis.models._fields import Fields
 from cemvis.models.intervals import Interval, least_batches
 from cemvis.models.metrics import IntervalScores, PropertyReport, Scores, SplitReport
 from cemvis.models.model import UNITS, Model, PropertyModel, Training, TrainingArea
-from cemvis.models.networks import NETWORKS
+from cemvis.models.networks import NETWORKS, RESNET
+from cemvis.models.resnet_layout import Padding, ResNetLayout
+from cemvis.models.window_network import Precision, WindowNetwork
 
 FORMAT = "cemvis model"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = {"mean_grey": 1, "window": 2}
+"""Version of the format by what the model needs: one without a window network stays readable for an older cemvis."""
+NETWORK_PREFIX = "network."
+"""What the names of a window network's arrays begin with; they are kept in their own precision."""
 
-Tensors = Mapping[str, NDArray[np.float64]]
+_LATEST = max(FORMAT_VERSIONS.values())
+
+Tensors = Mapping[str, NDArray[Any]]
 
 
 def header_of(model: Model) -> dict[str, object]:
     """Return what the header says about `model`, as JSON-ready dicts, without the integrity entry."""
+    network = model.window_network
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSIONS["mean_grey" if network is None else "window"],
         "version": model.version,
         "note": model.note,
         "grey_scale": {"matrix": model.grey_scale.matrix, "clinker": model.grey_scale.clinker},
@@ -44,14 +53,18 @@ def header_of(model: Model) -> dict[str, object]:
             }
             for one in model.properties
         ],
-    }
+    } | ({} if network is None else {"window_network": _network_header(network)})
 
 
-def tensors_of(model: Model) -> dict[str, NDArray[np.float64]]:
-    """Return the arrays of all properties, named ``property.array``."""
+def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a model: ``property.array`` in float64, or those of its window network as they are."""
+    network = model.window_network
+    if network is not None:
+        return {f"{NETWORK_PREFIX}{name}": np.ascontiguousarray(array) for name, array in network.state.items()}
     return {
         f"{one.name}.{name}": np.ascontiguousarray(array, dtype=np.float64)
         for one in model.properties
+        if not isinstance(one.fitted, WindowNetwork)
         for name, array in one.fitted.tensors().items()
     }
 
@@ -62,11 +75,11 @@ def check_format(header: Mapping[str, object]) -> None:
         msg = "its header is not that of a cemvis model"
         raise ModelFileError(msg)
     version = header.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        msg = f"its format version is {version}, this cemvis reads up to {FORMAT_VERSION}; update cemvis to use it"
+    if isinstance(version, int) and version > _LATEST:
+        msg = f"its format version is {version}, this cemvis reads up to {_LATEST}; update cemvis to use it"
         raise ModelFileError(msg)
-    if version != FORMAT_VERSION:
-        msg = f"its format version is {version!r}; wanted {FORMAT_VERSION}"
+    if isinstance(version, bool) or version not in FORMAT_VERSIONS.values():
+        msg = f"its format version is {version!r}; wanted {' or '.join(map(str, FORMAT_VERSIONS.values()))}"
         raise ModelFileError(msg)
 
 
@@ -77,8 +90,8 @@ def model_from(header: Mapping[str, object], tensors: Tensors, *, digest: str) -
     ----------
     header : mapping
         Parsed JSON that `check_format` let pass, without the integrity entry.
-    tensors : mapping of str to float64 arrays
-        All finite.
+    tensors : mapping of str to arrays
+        All finite; those of a window network float32 or float16, all others float64.
     digest : str
         SHA-256 of the file.
 
@@ -89,7 +102,8 @@ def model_from(header: Mapping[str, object], tensors: Tensors, *, digest: str) -
     """
     fields = Fields(header, "header")
     fields.text("format")
-    fields.integer("format_version")
+    with_network = fields.integer("format_version") == FORMAT_VERSIONS["window"]
+    network = _network(fields.child("window_network"), tensors) if with_network else None
     model = Model(
         version=fields.text("version"),
         note=fields.text("note"),
@@ -97,7 +111,7 @@ def model_from(header: Mapping[str, object], tensors: Tensors, *, digest: str) -
         pixel_size_um=fields.number("pixel_size_um", low=0.0),
         window_um=fields.number("window_um", low=0.0),
         training=_training(fields.child("training")),
-        properties=tuple(_property(one, tensors) for one in fields.children("properties")),
+        properties=tuple(_property(one, tensors, network) for one in fields.children("properties")),
         digest=digest,
     )
     fields.finish()
@@ -105,7 +119,8 @@ def model_from(header: Mapping[str, object], tensors: Tensors, *, digest: str) -
     if len(set(names)) < len(names):
         msg = f"header.properties names a property twice: {', '.join(names)}"
         raise ModelFileError(msg)
-    strangers = [name for name in tensors if name.split(".")[0] not in names]
+    owners = names if network is None else [NETWORK_PREFIX.rstrip(".")]
+    strangers = [name for name in tensors if name.split(".")[0] not in owners]
     if strangers:
         msg = f"array {strangers[0]!r} belongs to no property"
         raise ModelFileError(msg)
@@ -138,20 +153,20 @@ def _area(fields: Fields) -> TrainingArea:
     return area
 
 
-def _property(fields: Fields, tensors: Tensors) -> PropertyModel:
+def _property(fields: Fields, tensors: Tensors, network: WindowNetwork | None) -> PropertyModel:
     name = fields.text("name", choices=tuple(UNITS))
     fields.text("unit", choices=(UNITS[name],))
-    network = fields.text("network", choices=tuple(NETWORKS))
-    fields.text("needs", choices=("mean_grey",))
+    kind = fields.text("network", choices=tuple(NETWORKS) if network is None else (RESNET,))
+    fields.text("needs", choices=("mean_grey",) if network is None else ("window",))
     own = {key.removeprefix(f"{name}."): array for key, array in tensors.items() if key.startswith(f"{name}.")}
     try:
-        fitted = NETWORKS[network].from_tensors(own)
+        fitted = network or NETWORKS[kind].from_tensors(own)
     except InputError as error:
-        msg = f"the {network} model of {name}: {error}"
+        msg = f"the {kind} model of {name}: {error}"
         raise ModelFileError(msg) from error
     model = PropertyModel(
         name=name,
-        network=network,
+        network=kind,
         fitted=fitted,
         interval=_interval(fields.child("interval")),
         metrics=_report(fields.child("metrics")),
@@ -191,6 +206,7 @@ def _split(fields: Fields) -> SplitReport:
         test=_scores(fields.child("test")),
         quantiles=_interval_scores(fields.child_or_none("quantiles")),
         intervals=_interval_scores(fields.child_or_none("intervals")),
+        validation=None if (there := fields.child_if_there("validation")) is None else _scores(there),
     )
     fields.finish()
     return split
@@ -213,3 +229,70 @@ def _interval_scores(fields: Fields | None) -> IntervalScores | None:
     )
     fields.finish()
     return scores
+
+
+def _network_header(network: WindowNetwork) -> dict[str, object]:
+    return {
+        "layout": asdict(network.layout),
+        "precision": network.precision,
+        "grey_mean": network.grey_mean,
+        "grey_sd": network.grey_sd,
+        "grey_range": {"low": network.grey_range[0], "high": network.grey_range[1]},
+        "targets": [
+            {"name": name, "mean_gpa": mean, "sd_gpa": sd}
+            for name, mean, sd in zip(network.targets, network.target_mean_gpa, network.target_sd_gpa, strict=True)
+        ],
+    }
+
+
+def _network(fields: Fields, tensors: Tensors) -> WindowNetwork:
+    targets = [_target(one) for one in fields.children("targets")]
+    layout, grey_range = fields.child("layout"), fields.child("grey_range")
+    try:
+        network = WindowNetwork(
+            layout=_layout(layout),
+            targets=tuple(name for name, _, _ in targets),
+            grey_mean=fields.number("grey_mean"),
+            grey_sd=fields.number("grey_sd", low=0.0),
+            grey_range=(low := grey_range.number("low"), grey_range.number("high", low=low)),
+            target_mean_gpa=tuple(mean for _, mean, _ in targets),
+            target_sd_gpa=tuple(sd for _, _, sd in targets),
+            state={
+                name.removeprefix(NETWORK_PREFIX): array
+                for name, array in tensors.items()
+                if name.startswith(NETWORK_PREFIX)
+            },
+            precision=_precision(fields),
+        )
+    except InputError as error:
+        msg = f"header.window_network: {error}"
+        raise ModelFileError(msg) from error
+    grey_range.finish()
+    fields.finish()
+    return network
+
+
+def _precision(fields: Fields) -> Precision:
+    wanted = fields.text("precision", choices=get_args(Precision))
+    return next(precision for precision in get_args(Precision) if precision == wanted)
+
+
+def _target(fields: Fields) -> tuple[str, float, float]:
+    target = fields.text("name", choices=tuple(UNITS)), fields.number("mean_gpa"), fields.number("sd_gpa", low=0.0)
+    fields.finish()
+    return target
+
+
+def _layout(fields: Fields) -> ResNetLayout:
+    padding = fields.text("padding", choices=get_args(Padding))
+    layout = ResNetLayout(
+        targets=fields.integer("targets"),
+        downsample=fields.integer("downsample"),
+        padding=next(each for each in get_args(Padding) if each == padding),
+        window=fields.integer("window"),
+        pooled=fields.integer("pooled"),
+        stem_pool=fields.yes_or_no("stem_pool"),
+        spread=fields.yes_or_no("spread"),
+    )
+    fields.finish()
+    return layout
