@@ -8,11 +8,19 @@ from collections.abc import Iterator
 
 from cemvis.models.metrics import IntervalScores, Scores
 from cemvis.models.model import Model, PropertyModel
+from cemvis.models.window_network import WindowNetwork
 
+_BY_BATCH = "by batch: the model in the file, tested on whole batches that it never saw."
 WHICH_IS_WHICH = (
-    "by batch: the model in the file, tested on whole batches that it never saw.",
+    _BY_BATCH,
     "random: a fit of its own to 80 % of the pairs, as in the literature, not kept. Neighbours of each test indent",
     "are trained on, so its scores flatter.",
+)
+WHICH_IS_WHICH_OF_A_NETWORK = (
+    _BY_BATCH,
+    "random: the same model, tested on pairs left out of its training batches at random. Neighbours of each test",
+    "indent are trained on, so its scores flatter.",
+    "validation: the pairs that the epoch was chosen by.",
 )
 WHAT_INTERVALS_HOLD = (
     "Scores by batch and intervals are for a new batch of the same specimens and sessions. They promise nothing for",
@@ -23,15 +31,21 @@ ONLY_VIRTUAL = (
     "mosaics and indents."
 )
 _LABEL = 15
-_NETWORKS = {"table": "table of mean grey levels", "linear": "straight line through mean grey levels"}
+_NETWORKS = {
+    "table": "table of mean grey levels",
+    "linear": "straight line through mean grey levels",
+    "resnet": "residual network",
+}
 
 
 def model_card(model: Model) -> str:
     """Return a card that says what a model is for, where it is valid, what it was trained on and how good it is."""
-    grey, training = model.grey_scale, model.training
+    grey, training, network = model.grey_scale, model.training, model.window_network
+    what = "from its mean grey level" if network is None else "from the pixels in and around its middle"
     rows = [
         ("predicts", "; ".join(f"{one.name} in {one.unit} ({_NETWORKS[one.network]})" for one in model.properties)),
-        ("for each", f"square window of {model.window_um:g} um, from its mean grey level"),
+        ("for each", f"square window of {model.window_um:g} um, {what}"),
+        *(() if network is None else _network_rows(network, model.pixel_size_um)),
         ("grey scale", f"matrix at {grey.matrix:.4g}, clinker at {grey.clinker:.4g}; other images are brought to it"),
         ("pixel size", f"{model.pixel_size_um * 1e3:.6g} nm"),
         ("grey range", "; ".join(f"{low:.4g} to {high:.4g} ({name})" for name, low, high in _ranges(model))),
@@ -53,15 +67,16 @@ def model_card(model: Model) -> str:
 
 def scores_table(model: Model) -> str:
     """Return the scores and the intervals of every property as a table of text, and which number is of what."""
-    lines = [f"{'':<{_LABEL}}{'split':<10}{'set':<7}{'pairs':>8}{'R2':>8}{'MAE':>9}{'MSE':>10}"]
+    lines = [f"{'':<{_LABEL}}{'split':<10}{'set':<11}{'pairs':>8}{'R2':>8}{'MAE':>9}{'MSE':>10}"]
     for one in model.properties:
         label = f"{one.name}, {one.unit}"
         for split, part, scores in _score_rows(one):
             numbers = f"{scores.n:>8,}{scores.r2:>8.3f}{scores.mae:>9.3g}{scores.mse:>10.4g}"
-            lines.append(f"{label:<{_LABEL}}{split:<10}{part:<7}{numbers}".rstrip())
+            lines.append(f"{label:<{_LABEL}}{split:<10}{part:<11}{numbers}".rstrip())
             label = ""
         lines += [f"{'':<{_LABEL}}{text}" for text in _interval_lines(one)]
-    return "\n".join([*lines, "", *WHICH_IS_WHICH, *WHAT_INTERVALS_HOLD])
+    which = WHICH_IS_WHICH if model.window_network is None else WHICH_IS_WHICH_OF_A_NETWORK
+    return "\n".join([*lines, "", *which, *WHAT_INTERVALS_HOLD])
 
 
 def metrics_csv(model: Model) -> str:
@@ -86,6 +101,19 @@ def metrics_csv(model: Model) -> str:
     return text.getvalue()
 
 
+def _network_rows(network: WindowNetwork, pixel_size_um: float) -> Iterator[tuple[str, str]]:
+    layout = network.layout
+    padding = "padded with zeros" if layout.padding == "zero" else "unpadded"
+    pooled = ", pooled stem" if layout.stem_pool else ""
+    weights = f"{layout.parameters:,} numbers, weights in {network.precision}"
+    yield "network", f"ResNet-18 of half width, {padding}{pooled}; {weights}"
+    mean = f" (each the mean of {layout.downsample} x {layout.downsample} px)" if layout.downsample > 1 else ""
+    edge = f"{layout.window_px} px, {layout.window_px * pixel_size_um:.4g} um"
+    yield "reads", f"{layout.window} x {layout.window} samples{mean}: {edge} along an edge"
+    if layout.padding == "none":
+        yield "dense maps", f"steps of {layout.stride_px} px, {layout.stride_px * pixel_size_um:.4g} um, in one pass"
+
+
 def _ranges(model: Model) -> Iterator[tuple[str, float, float]]:
     for one in model.properties:
         yield one.name, *one.fitted.grey_range
@@ -100,6 +128,8 @@ def _areas(model: Model) -> str:
 def _score_rows(one: PropertyModel) -> Iterator[tuple[str, str, Scores]]:
     for split, report in (("random", one.metrics.random), ("by batch", one.metrics.by_batch)):
         yield split, "train", report.train
+        if report.validation is not None:
+            yield split, "validation", report.validation
         yield split, "test", report.test
 
 
@@ -117,8 +147,9 @@ def _interval_lines(one: PropertyModel) -> list[str]:
         share = interval.level * (count + 1) / count
         lines.append(f"calibrated so that it holds {share:.1%} of {count} other batches; more batches make it narrower")
     if random.quantiles is not None and by_batch.quantiles is not None:
+        bounds = "the network's own bounds" if one.needs == "window" else "training quantiles"
         lines.append(
-            f"training quantiles, not calibrated: {by_batch.quantiles.coverage:.1%} on the test batches, "
+            f"{bounds}, not calibrated: {by_batch.quantiles.coverage:.1%} on the test batches, "
             f"{random.quantiles.coverage:.1%} on the random test set"
         )
     return lines
