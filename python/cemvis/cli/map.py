@@ -13,6 +13,7 @@ from cemvis.errors import FileAccessError
 
 if TYPE_CHECKING:
     from cemvis.images.pixel_size import PixelSize
+    from cemvis.models.inference import Backend
     from cemvis.workflows.map import Anchors, MapResult
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample.tif"
@@ -32,7 +33,10 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
 @click.command("map")
 @click.argument("mosaic", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="Model file.  [default: the embedded model, for demonstration]"
+    "--model",
+    metavar="FILE|resnet|table",
+    help="Model file, or the name of an embedded model, for demonstration.  [default: the embedded network where it "
+    "fits the pixel size, else the table]",
 )
 @click.option(
     "-o",
@@ -70,6 +74,21 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     help="Image of the mosaic's size, nonzero where it is to be mapped.  [default: everywhere]",
 )
 @click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:1|mps",
+    help="Where a network runs; auto is the fastest there is.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "torch", "onnx"]),
+    default="auto",
+    show_default=True,
+    help="What a network runs with.",
+)
+@click.option("--batch", type=click.IntRange(min=1), help="Windows for a network at once.  [default: by their size]")
 @click.option("--resume", is_flag=True, help="Continue an unfinished map of the same inputs and settings.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier map.")
 @click.option("--sample", is_flag=True, help="Map the virtual mosaic that comes with cemvis.")
@@ -78,13 +97,16 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
 def command(
     ctx: click.Context,
     mosaic: Path | None,
-    model: Path | None,
+    model: str | None,
     output: Path,
     step_um: float | None,
     pixel_size: PixelSize | None,
     anchors: Anchors,
     mask: Path | None,
     threads: int | None,
+    device: str,
+    backend: Backend,
+    batch: int | None,
     resume: bool,
     overwrite: bool,
     sample: bool,
@@ -92,15 +114,22 @@ def command(
 ) -> None:
     """Map modulus and hardness over a BSE mosaic.
 
-    MOSAIC is a TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr image, 8 or 16 bit grey. The mean grey of each window,
-    brought to the model's grey scale, gives the prediction. The output folder gets maps as float32 OME-TIFF, a
-    table of cells as CSV and Parquet, figures as PNG and summary.json.
+    MOSAIC is a TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr image, 8 or 16 bit grey. Each window, brought to the
+    model's grey scale, gives a prediction: by its mean grey, or by a network that reads its pixels. A network trained
+    with --dense maps steps finer than its window at little more than the price of coarse ones. The output folder
+    gets maps as float32 OME-TIFF, a table of cells as CSV and Parquet, figures as PNG and summary.json.
     """
     if sample == (mosaic is not None):
         msg = "give either a MOSAIC or --sample"
         raise click.UsageError(msg)
     if sample and step_um is None:
         step_um = SAMPLE_STEP_UM
+    told: list[str] = []
+
+    def tell(note: str) -> None:  # before the long work, so that it can still be stopped
+        told.append(note)
+        click.echo(f"Note: {note}.", err=True)
+
     try:
         from cemvis.workflows.map import map_mosaic
 
@@ -114,15 +143,19 @@ def command(
                 anchors=anchors,
                 mask=mask,
                 threads=threads,
+                device=device,
+                backend=backend,
+                batch=batch,
                 resume=resume,
                 overwrite=overwrite,
                 progress=progress,
+                notify=None if quiet else tell,
             )
     except KeyboardInterrupt:
         _say_how_to_resume(output)
         ctx.exit(INTERRUPTED)
     if not quiet:
-        click.echo(_summary(result))
+        click.echo(_summary(result, told))
 
 
 def _sample() -> Path:
@@ -142,8 +175,8 @@ def _say_how_to_resume(output: Path) -> None:
         click.echo(f"Interrupted; what was finished is kept in {kept}: run the same command with --resume.", err=True)
 
 
-def _summary(result: MapResult) -> str:
-    """Return in words what was mapped and where the files are."""
+def _summary(result: MapResult, told: list[str]) -> str:
+    """Return in words what was mapped and where the files are; notes that were `told` are not repeated."""
     rows, cols = result.grid.shape
     counts = result.counts
     share = f"{counts.mapped:,} of {counts.cells:,}" if counts.masked else f"{counts.cells:,}"
@@ -154,7 +187,7 @@ def _summary(result: MapResult) -> str:
     if any(result.grid.left_over_px):
         bottom, right = result.grid.left_over_px
         lines.append(f"Left over, since no whole window fits: {bottom} px at the bottom, {right} px at the right.")
-    lines += [f"Note: {note}." for note in result.notes]
+    lines += [f"Note: {note}." for note in result.notes if note not in told]
     lines.append(f"Grey scale: {result.transform.note}")
     for name, numbers in result.statistics.items():
         low, middle, high = (f"{numbers.quantiles[share]:.3g}" for share in (0.05, 0.5, 0.95))
@@ -163,6 +196,8 @@ def _summary(result: MapResult) -> str:
             f"{result.units[name]}."
         )
     lines += [f"{name.capitalize()}: {why}." for name, why in result.interval_notes.items()]
+    if counts.border:
+        lines.append(f"Without an interval, since the network reads over the mosaic's border: {counts.border:,} cells.")
     if counts.outside:
         lines.append(f"Outside the model's training range: {counts.outside:,} cells ({counts.outside_share:.1%}).")
     if result.warnings:

@@ -188,7 +188,7 @@ def plan_blocks(grid: CellGrid, chunk_shape: tuple[int, int], *, block_px: int, 
 
     widest = max(block_px // (grid.window_px + halo), grid.window_px + chunk_cols)
     stripes = 1 if chunk_cols >= grid.image_shape[1] else math.ceil(grid.covered_px[1] / widest)
-    col_edges = _cut(cols, min(max(stripes, math.ceil(cols / block_cells)), cols))
+    col_edges = cut(cols, min(max(stripes, math.ceil(cols / block_cells)), cols))
     width = (col_edges[1] - col_edges[0]) * grid.step_px + grid.window_px
     cell_rows = (block_px // width - halo - grid.window_px) // grid.step_px + 1
     cell_rows = max(1, min(cell_rows, block_cells // col_edges[1]))
@@ -215,7 +215,7 @@ def plan_blocks(grid: CellGrid, chunk_shape: tuple[int, int], *, block_px: int, 
     return Plan(tuple(blocks), factor, (over_rows, over_cols), chunk_rows)
 
 
-def _cut(length: int, parts: int) -> list[int]:
+def cut(length: int, parts: int) -> list[int]:
     """Return the edges of `parts` nearly equal parts of `length`, the first one the longest."""
     return [-(-length * part // parts) for part in range(parts + 1)]
 

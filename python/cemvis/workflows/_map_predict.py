@@ -1,8 +1,9 @@
-"""From window sums to predictions, a chunk of cells at a time."""
+"""From window sums, and what a network said, to predictions, a chunk of cells at a time."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.models.prediction import Flag
+from cemvis.workflows._map_network_pass import NetworkGrids
+from cemvis.workflows._map_network_plan import NetworkPlan, at_border
 from cemvis.workflows._map_pass import WindowGrids
 from cemvis.workflows._map_plan import CellGrid
 from cemvis.workflows._map_store import GridFile, WorkFolder
 
 if TYPE_CHECKING:
     from cemvis.images.grey_scale import GreyTransform
-    from cemvis.models.model import Model, PropertyModel
+    from cemvis.models.model import Model
+    from cemvis.models.prediction import Prediction
 
 CHUNK_CELLS = 1_000_000
 STATISTICS_CELLS = 4_000_000
@@ -50,12 +54,15 @@ class CellCounts:
         Mapped cells whose mean grey lies outside the model's training range.
     unseen_level : int
         Mapped cells with a grey level that no training window had.
+    border : int
+        Mapped cells for which a network reads beyond the mosaic's border.
     """
 
     cells: int
     masked: int
     outside: int
     unseen_level: int
+    border: int = 0
 
     @property
     def mapped(self) -> int:
@@ -112,47 +119,74 @@ def mean_grey(total: NDArray[np.uint64], grid: CellGrid) -> NDArray[np.float64]:
 
 
 def predict_cells(
-    grids: WindowGrids, grid: CellGrid, transform: GreyTransform, model: Model, work: WorkFolder
+    grids: WindowGrids,
+    grid: CellGrid,
+    transform: GreyTransform,
+    model: Model,
+    work: WorkFolder,
+    network: NetworkCells | None,
 ) -> tuple[dict[str, PropertyGrids], GridFile, CellCounts]:
     """Predict every property of every cell; return the grids of each by name, the grid of flags, and the counts.
 
     The mean of a window is brought to the model's grey scale as a whole: the transform is linear, so that is the mean
-    of the transformed pixels.
+    of the transformed pixels. `network` has the outputs of the model's network, if it has one.
     """
     flags_file = work.grid("flags", grid.shape, "uint8")
     properties = {
         each.name: PropertyGrids(*(work.grid(f"{each.name}_{part}", grid.shape, "float32") for part in _PARTS))
         for each in model.properties
     }
-    masked = outside = unseen = 0
+    counted: Counter[Flag] = Counter()
     every = slice(0, grid.shape[1])
     for first, last in chunks(grid.shape):
         rows = slice(first, last)
         grey = transform.apply(mean_grey(grids.total.read(first, last), grid))
         mapped = np.ones(grey.shape, bool) if grids.inside is None else grids.inside.read(first, last).astype(bool)
         flags = np.where(mapped, 0, Flag.MASKED.value).astype(np.uint8)
-        for each in model.properties:
-            flags[mapped] |= _predict(each, grey, mapped, properties[each.name], rows)
+        if network is None:
+            predictions = {each.name: each.predict(grey[mapped]) for each in model.properties}
+        else:
+            predictions = network.predict(model, grey, mapped, first, last)
+        for name, prediction in predictions.items():
+            flags[mapped] |= prediction.flags
+            _write(prediction, mapped, properties[name], rows)
         flags_file.write(rows, every, flags)
-        masked += int(np.count_nonzero(~mapped))
-        outside += int(np.count_nonzero(flags & (Flag.CLIPPED_LOW | Flag.CLIPPED_HIGH)))
-        unseen += int(np.count_nonzero(flags & Flag.UNSEEN_LEVEL))
-    return properties, flags_file, CellCounts(grid.shape[0] * grid.shape[1], masked, outside, unseen)
+        for which in _COUNTED:
+            counted[which] += int(np.count_nonzero(flags & which))
+    return properties, flags_file, CellCounts(grid.shape[0] * grid.shape[1], *(counted[which] for which in _COUNTED))
 
 
 _PARTS = ("value", "lower", "upper")
+_COUNTED = (Flag.MASKED, Flag.CLIPPED_LOW | Flag.CLIPPED_HIGH, Flag.UNSEEN_LEVEL, Flag.BORDER)
 
 
-def _predict(
-    model: PropertyModel, grey: NDArray[np.float64], mapped: NDArray[np.bool_], into: PropertyGrids, rows: slice
-) -> NDArray[np.uint8]:
-    """Predict the `mapped` cells of some rows, write them, and return their flags."""
-    prediction = model.predict(grey[mapped])
+@dataclass(frozen=True)
+class NetworkCells:
+    """What a network said about the cells, and where what it read lies."""
+
+    plan: NetworkPlan
+    grids: NetworkGrids
+    grey_range: tuple[float, float]
+
+    def predict(
+        self, model: Model, grey: NDArray[np.float64], mapped: NDArray[np.bool_], first: int, last: int
+    ) -> dict[str, Prediction]:
+        """Return the predictions of the `mapped` cells of the rows `first` to `last`, whose mean grey is `grey`."""
+        darkest, brightest = self.grey_range
+        flags = np.where(at_border(self.plan, first, last), np.uint8(Flag.BORDER), np.uint8(0))
+        flags[grey < darkest] |= np.uint8(Flag.CLIPPED_LOW)
+        flags[grey > brightest] |= np.uint8(Flag.CLIPPED_HIGH)
+        outputs = self.grids.read(first, last)
+        chosen = type(outputs)(outputs.value_gpa[mapped], outputs.spread_gpa[mapped])
+        return model.predict_outputs(chosen, flags[mapped])
+
+
+def _write(prediction: Prediction, mapped: NDArray[np.bool_], into: PropertyGrids, rows: slice) -> None:
+    """Write the predictions of the `mapped` cells of some rows."""
     for part in _PARTS:
-        values = np.full(grey.shape, np.nan, np.float32)
+        values = np.full(mapped.shape, np.nan, np.float32)
         values[mapped] = getattr(prediction, part)
-        getattr(into, part).write(rows, slice(0, grey.shape[1]), values)
-    return prediction.flags
+        getattr(into, part).write(rows, slice(0, mapped.shape[1]), values)
 
 
 def sampled(file: GridFile) -> NDArray[np.float32]:

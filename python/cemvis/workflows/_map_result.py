@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from cemvis._checks import thread_count
 from cemvis.errors import FileAccessError, InputError
 from cemvis.images.grey_scale import GreyScale, GreyTransform
 from cemvis.images.pixel_size import PixelSize
+from cemvis.models.inference import Backend
 from cemvis.workflows import _map_files as names
+from cemvis.workflows._map_network_plan import TILE_SAMPLES
 from cemvis.workflows._map_plan import BLOCK_BYTES, CellGrid
 from cemvis.workflows._map_predict import CellCounts, Statistics
 
@@ -45,6 +47,16 @@ class MapConfig:
         Replace the files of an earlier map and drop an unfinished one.
     block_bytes : int
         Pixels held at a time, in bytes; two or three times that are in memory. The result does not depend on it.
+    device : str
+        That a network runs on: "cpu", "cuda", "cuda:1", "mps", or "auto" for the fastest there is. As with the three
+        settings that follow, results differ by rounding only.
+    backend : "auto", "torch" or "onnx"
+        That a network runs with.
+    batch : int or None
+        Windows that a network is given at once, where it predicts them one by one; None for as many as are fast on a
+        CPU.
+    tile_samples : int
+        Samples along the edge of the tiles of a dense map, if one window is not larger; 1,024 take 0.8 GB.
     """
 
     output: Path
@@ -54,16 +66,24 @@ class MapConfig:
     resume: bool = False
     overwrite: bool = False
     block_bytes: int = BLOCK_BYTES
+    device: str = "auto"
+    backend: Backend = "auto"
+    batch: int | None = None
+    tile_samples: int = TILE_SAMPLES
 
     def __post_init__(self) -> None:
         if not isinstance(self.anchors, GreyScale) and self.anchors not in ("auto", "none"):
             msg = f"anchors is {self.anchors!r}; wanted 'auto', 'none' or a GreyScale(matrix=..., clinker=...)"
             raise InputError(msg)
         thread_count(self.threads)
-        size = self.block_bytes
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            msg = f"block_bytes is {size!r}; wanted a whole number of bytes above 0"
+        if self.backend not in get_args(Backend):
+            msg = f"backend is {self.backend!r}; wanted one of {', '.join(get_args(Backend))}"
             raise InputError(msg)
+        batch = 1 if self.batch is None else self.batch
+        for name, size in {"block_bytes": self.block_bytes, "batch": batch, "tile_samples": self.tile_samples}.items():
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+                msg = f"{name} is {size!r}; wanted a whole number above 0"
+                raise InputError(msg)
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ class MapResult:
         Unit of each property by its name.
     warnings : tuple of str
     notes : tuple of str
-        What was decided while the mosaic was opened, such as leaving out an info bar.
+        What was decided on the way, such as leaving out an info bar or rounding the step.
     interval_notes : Mapping
         Why a property has no prediction interval, by its name.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -14,9 +14,11 @@ from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, 
 from cemvis.workflows._map_files import publish
 from cemvis.workflows._map_inputs import image_origin, notes_on
 from cemvis.workflows._map_mask import check_mask
+from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
+from cemvis.workflows._map_network_plan import fitted_layout, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
-from cemvis.workflows._map_plan import BYTES_PER_CELL, cell_grid, pixel_size_warning, plan_blocks
-from cemvis.workflows._map_predict import Statistics, predict_cells, sampled
+from cemvis.workflows._map_plan import BYTES_PER_CELL, CellGrid, cell_grid, pixel_size_warning, plan_blocks
+from cemvis.workflows._map_predict import NetworkCells, Statistics, predict_cells, sampled
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_store import WorkFolder
 from cemvis.workflows._map_summary import origin_of
@@ -51,26 +53,23 @@ def run_map(
     *,
     region: Micrograph | None,
     warned: list[str],
+    notes: tuple[str, ...],
     progress: Progress | None,
+    notify: Callable[[str], None] | None,
 ) -> MapResult:
-    """Map `image` with `model`; see `cemvis.map_mosaic`. `warned` holds the warnings so far and gets the new ones."""
+    """Map `image` with `model`; see `cemvis.map_mosaic`.
+
+    `warned` holds the warnings so far and gets the new ones, `notes` what was decided until here.
+    """
     report = progress if progress is not None else _silent
     with collected_warnings(warned):
-        job = _prepare(image, region, model, config)
+        job = _prepare(image, region, model, config, notes=notes)
     finished = job.work.open(resume=config.resume, overwrite=config.overwrite)
-    windows = WindowGrids.in_folder(job.work)
+    if notify is not None:
+        for note in job.notes:
+            notify(note)
     try:
-        sum_windows(
-            image,
-            region,
-            job.grid,
-            job.plan,
-            job.work,
-            windows,
-            finished=finished,
-            threads=thread_count(config.threads),
-            progress=lambda done, all_blocks: report("reading the mosaic", done, all_blocks),
-        )
+        windows = _pass_over(image, region, job, finished, threads=thread_count(config.threads), report=report)
         with collected_warnings(warned):
             cells = _predict(job, model, windows)
         files = write_files(job, model, cells, warned=warned, report=report)
@@ -94,7 +93,7 @@ def run_map(
         cells.statistics,
         {each.name: each.unit for each in model.properties},
         tuple(warned),
-        notes=notes_on(image),
+        notes=(*notes_on(image), *job.notes),
         interval_notes={each.name: each.interval.note for each in model.properties if each.interval.stretch is None},
     )
 
@@ -103,10 +102,45 @@ def _silent(stage: str, done: int, steps: int) -> None:
     """Report nothing."""
 
 
-def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config: MapConfig) -> Prepared:
+def _pass_over(
+    image: Micrograph, region: Micrograph | None, job: Prepared, finished: set[int], *, threads: int, report: Progress
+) -> WindowGrids:
+    """Fill the grids of the work folder: sums of the pixels of each cell, then what a network says, if there is one."""
+    windows = WindowGrids.in_folder(job.work)
+    sum_windows(
+        image,
+        region,
+        job.grid,
+        job.plan,
+        job.work,
+        windows,
+        finished=finished,
+        threads=threads,
+        progress=lambda done, all_blocks: report("reading the mosaic", done, all_blocks),
+    )
+    if job.network is not None:
+        standard = Standard.of(job.network.network, job.transform)
+        run_network(
+            job.network,
+            Gatherer(image, job.network.plan, standard, threads=threads),
+            job.work,
+            NetworkGrids.in_folder(job.work, job.network.network.targets),
+            inside=windows.inside,
+            first_block=len(job.plan.blocks),
+            finished=finished,
+            progress=lambda done, cells: report("running the network", done, cells),
+        )
+    return windows
+
+
+def _prepare(
+    image: Micrograph, region: Micrograph | None, model: Model, config: MapConfig, *, notes: tuple[str, ...]
+) -> Prepared:
     """Check everything that can be checked before the pass, and settle what the values depend on."""
     pixel_size = image.require_pixel_size()
     grid = cell_grid(image.shape, pixel_size.um, window_um=model.window_um, step_um=config.step_um)
+    network, more_notes = _network(image, model, grid, config)
+    grid = grid if network is None else network.plan.grid
     warning = pixel_size_warning(pixel_size.um, model.pixel_size_um)
     if warning is not None:
         warnings.warn(warning, stacklevel=2)
@@ -133,10 +167,35 @@ def _prepare(image: Micrograph, region: Micrograph | None, model: Model, config:
             "step_um": config.step_um,
             "anchors": asdict(config.anchors) if isinstance(config.anchors, GreyScale) else config.anchors,
         },
+        network=None if network is None else network.plan,
     )
-    kinds = WindowGrids.kinds(grid, plan, masked=region is not None)
-    work = WorkFolder(config.output, origin, blocks=len(plan.blocks), grids=kinds)
-    return Prepared(grid, plan, transform, origin, work)
+    kinds, blocks = WindowGrids.kinds(grid, plan, masked=region is not None), len(plan.blocks)
+    if network is not None:
+        kinds |= NetworkGrids.kinds(grid, network.network.targets)
+        blocks += len(network.plan.tiles)
+    job = origin if network is None else origin | {"tiles": len(network.plan.tiles)}
+    work = WorkFolder(config.output, job, blocks=blocks, grids=kinds)
+    return Prepared(grid, plan, transform, origin, work, network, (*notes, *more_notes))
+
+
+def _network(
+    image: Micrograph, model: Model, grid: CellGrid, config: MapConfig
+) -> tuple[NetworkJob | None, tuple[str, ...]]:
+    """Return the model's network, ready to run, and what there is to say about it; None if it has none."""
+    network = model.window_network
+    if network is None:
+        return None, ()
+    layout = fitted_layout(network.layout, pixel_size_um=grid.pixel_size_um, model_pixel_size_um=model.pixel_size_um)
+    plan, notes = plan_network(
+        layout,
+        grid,
+        step_given=config.step_um is not None,
+        tile_samples=config.tile_samples,
+        block_px=max(1, config.block_bytes // image.dtype.itemsize),
+        batch=config.batch,
+    )
+    predictor = network.predictor(backend=config.backend, device=config.device, threads=thread_count(config.threads))
+    return NetworkJob(plan, network, predictor, {"device": config.device, "backend": config.backend}), notes
 
 
 def _transform(image: Micrograph, model: Model, anchors: Anchors, threads: int) -> GreyTransform:
@@ -163,17 +222,22 @@ def _transform(image: Micrograph, model: Model, anchors: Anchors, threads: int) 
 
 def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
     """Predict every cell, with a warning if too many lie outside the training range."""
-    properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work)
+    network = None
+    if job.network is not None:
+        targets = job.network.network.targets
+        grids = NetworkGrids.in_folder(job.work, targets)
+        network = NetworkCells(job.network.plan, grids, job.network.network.grey_range)
+    properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work, network)
     if counts.mapped == 0:
         msg = "no window lies wholly in the mask; is it inverted? wanted nonzero where it is to be mapped"
         raise InputError(msg)
     if counts.outside_share > OUTSIDE_SHARE:
+        values = "their values are those of the range's ends" if network is None else "their values are guesses"
         msg = (
             f"{counts.outside_share:.0%} of the cells ({counts.outside:,} of {counts.mapped:,}) lie outside the grey "
-            "range that the model was trained on: their values are those of the range's ends; check the grey scale, "
-            "or train on material like this"
+            f"range that the model was trained on: {values}; check the grey scale, or train on material like this"
         )
         warnings.warn(msg, GreyScaleWarning, stacklevel=2)
-    samples = {name: sampled(grids.value) for name, grids in properties.items()}
+    samples = {name: sampled(each.value) for name, each in properties.items()}
     statistics = {name: Statistics.of(values) for name, values in samples.items()}
     return Predicted(windows, properties, flags, counts, samples, statistics)

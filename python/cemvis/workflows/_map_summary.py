@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
 from cemvis.models.prediction import Flag
+from cemvis.workflows._map_network_plan import NetworkPlan, how_computed
 from cemvis.workflows._map_plan import CellGrid
 from cemvis.workflows._map_predict import CellCounts, Statistics
 
@@ -18,12 +19,25 @@ if TYPE_CHECKING:
     from cemvis.models.model import Model
 
 SOFTWARE = f"cemvis {__version__}"
-FLAG_TEXT = {
+_MODEL_NAMES = {"resnet": "ResNet"}
+_MASKED_TEXT = "not wholly inside the region of interest: not mapped"
+_FLAG_TEXT = {
     Flag.CLIPPED_LOW: "darker than the training range: predicted as the darkest training window",
     Flag.CLIPPED_HIGH: "brighter than the training range: predicted as the brightest training window",
     Flag.UNSEEN_LEVEL: "a grey level that no training window had: predicted by the nearest one",
-    Flag.MASKED: "not wholly inside the region of interest: not mapped",
+    Flag.MASKED: _MASKED_TEXT,
 }
+_NETWORK_FLAG_TEXT = {
+    Flag.CLIPPED_LOW: "darker than every training window: no interval",
+    Flag.CLIPPED_HIGH: "brighter than every training window: no interval",
+    Flag.MASKED: _MASKED_TEXT,
+    Flag.BORDER: "the network reads over the mosaic's border, where it was mirrored: no interval",
+}
+
+
+def flag_text(model: Model) -> dict[Flag, str]:
+    """Return what each flag says about a cell of a map with `model`."""
+    return _FLAG_TEXT if model.window_network is None else _NETWORK_FLAG_TEXT
 
 
 def origin_of(
@@ -35,9 +49,10 @@ def origin_of(
     grid: CellGrid,
     transform: GreyTransform,
     asked: Mapping[str, Any],
+    network: NetworkPlan | None,
 ) -> dict[str, Any]:
     """Return everything that the values of a map depend on, ready for JSON."""
-    return {
+    origin = {
         "cemvis": __version__,
         "asked_for": dict(asked),
         "mosaic": dict(mosaic),
@@ -70,6 +85,15 @@ def origin_of(
             "model_anchors": asdict(model.grey_scale),
         },
     }
+    if network is not None:
+        origin["network"] = {
+            "layout": asdict(network.layout),
+            "field_px": network.field_px,
+            "field_um": network.field_px * pixel_size.um,
+            "first_field_px": network.offset_px,
+            "computed": how_computed(network),
+        }
+    return origin
 
 
 def summary_of(
@@ -79,6 +103,8 @@ def summary_of(
     counts: CellCounts,
     statistics: Mapping[str, Statistics],
     warnings: Sequence[str],
+    notes: Sequence[str],
+    ran_on: Mapping[str, str],
     files: Sequence[str],
 ) -> dict[str, Any]:
     """Return the summary of a map, ready for JSON; it names no time, so that the same map gives the same file."""
@@ -86,6 +112,8 @@ def summary_of(
         "format": "cemvis map",
         "format_version": 1,
         **origin,
+        **({"ran_on": dict(ran_on)} if ran_on else {}),
+        "notes": list(notes),
         "warnings": list(warnings),
         "cells": {
             "all": counts.cells,
@@ -94,8 +122,9 @@ def summary_of(
             "outside_training_range": counts.outside,
             "outside_training_range_share": counts.outside_share,
             "unseen_level": counts.unseen_level,
+            **({} if model.window_network is None else {"at_border": counts.border}),
         },
-        "flags": {str(flag.value): text for flag, text in FLAG_TEXT.items()},
+        "flags": {str(flag.value): text for flag, text in flag_text(model).items()},
         "properties": {
             each.name: {
                 "unit": each.unit,
@@ -127,10 +156,11 @@ def caption_of(origin: Mapping[str, Any], model: Model) -> str:
         if note[1:]
         else ""
     )
-    networks = " and ".join(sorted({f"{each.network} model" for each in model.properties}))
+    names = {each.network for each in model.properties}
+    networks = " and ".join(f"{_MODEL_NAMES.get(each, each.capitalize())} model" for each in sorted(names))
     return (
         f"{rows:,} x {cols:,} cells of {grid['window_um']:.4g} um, one every {grid['step_um']:.4g} um; "
         f"{size['um'] * 1000:.6g} nm/px ({size['source']}). Grey scale: {note[0].rstrip('.')}{found}. "
-        f"{networks.capitalize()} {model.digest[:12]}, {model.training.pairs:,} training pairs. "
+        f"{networks} {model.digest[:12]}, {model.training.pairs:,} training pairs. "
         f"{model.note.rstrip('.')}. {SOFTWARE}."
     )

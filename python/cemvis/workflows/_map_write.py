@@ -15,11 +15,12 @@ from cemvis._files import write_text
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.workflows import _map_files as names
 from cemvis.workflows._map_figures import write_histogram_figure, write_property_figure
+from cemvis.workflows._map_network_pass import NetworkJob
 from cemvis.workflows._map_pass import WindowGrids
 from cemvis.workflows._map_plan import CellGrid, Plan
 from cemvis.workflows._map_predict import CellCounts, PropertyGrids, Statistics, chunks
 from cemvis.workflows._map_store import GridFile, WorkFolder
-from cemvis.workflows._map_summary import FLAG_TEXT, caption_of, summary_of
+from cemvis.workflows._map_summary import caption_of, flag_text, summary_of
 from cemvis.workflows._map_table import write_tables
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Prepared:
     transform: GreyTransform
     origin: dict[str, Any]
     work: WorkFolder
+    network: NetworkJob | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,14 @@ def write_files(
         report("writing the files", done, len(writers) + 1)
         write()
     text = summary_of(
-        job.origin, model=model, counts=cells.counts, statistics=cells.statistics, warnings=warned, files=files
+        job.origin,
+        model=model,
+        counts=cells.counts,
+        statistics=cells.statistics,
+        warnings=warned,
+        notes=job.notes,
+        ran_on={} if job.network is None else job.network.ran_on,
+        files=files,
     )
     write_text(job.work.path / names.SUMMARY, json.dumps(text, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     report("writing the files", len(writers) + 1, len(writers) + 1)
@@ -81,19 +91,20 @@ def _rasters(job: Prepared, model: Model, cells: Predicted) -> Iterator[Callable
         bands = (read_rows(first, last) for first, last in chunks(shape))
         return partial(write_ome_tiff, path, bands, shape=shape, dtype=dtype, raster=raster)
 
+    source = "the mean grey of each window"
+    if job.network is not None:
+        source = f"the {job.network.plan.field_px} x {job.network.plan.field_px} px around each cell"
     for each in model.properties:
         grids = cells.properties[each.name]
         title = f"{each.name.capitalize()} ({each.unit})"
-        about = (
-            f"{each.name.capitalize()} in {each.unit}, predicted from the mean grey of each window; NaN: not mapped."
-        )
+        about = f"{each.name.capitalize()} in {each.unit}, predicted from {source}; NaN: not mapped."
         yield writer(names.raster_name(each.name), grids.value.read, "float32", title, about)
         if each.interval.stretch is not None:
             interval = f"{100 * each.interval.level:g} % prediction interval"
             about = f"Half width in {each.unit} of the {interval}; NaN: none promised."
             name = names.half_width_name(each.name)
             yield writer(name, grids.half_width, "float32", f"Half width of {title}", about)
-    about = "Sums of flags. " + "; ".join(f"{flag.value}: {text}" for flag, text in FLAG_TEXT.items()) + "."
+    about = "Sums of flags. " + "; ".join(f"{flag.value}: {text}" for flag, text in flag_text(model).items()) + "."
     yield writer(names.FLAGS, cells.flags.read, "uint8", "Flags", about)
 
 

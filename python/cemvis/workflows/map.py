@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from cemvis.errors import InputError, PixelSizeError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
+from cemvis.models.inference import Backend
 from cemvis.models.model import Model
-from cemvis.models.model_file import embedded_model, load_model
 from cemvis.workflows._map_files import check_free, names_of
 from cemvis.workflows._map_mask import open_mask
+from cemvis.workflows._map_model import default_model, given_model
+from cemvis.workflows._map_network_plan import TILE_SAMPLES
 from cemvis.workflows._map_plan import BLOCK_BYTES
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_run import collected_warnings, run_map
@@ -40,12 +43,19 @@ def map_mosaic(
     resume: bool = False,
     overwrite: bool = False,
     block_bytes: int = BLOCK_BYTES,
+    device: str = "auto",
+    backend: Backend = "auto",
+    batch: int | None = None,
+    tile_samples: int = TILE_SAMPLES,
     progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> MapResult:
     """Map modulus and hardness over a BSE mosaic and write maps, a table of cells, figures and a summary.
 
-    Windows of the model's size are laid over the mosaic `step_um` apart; the mean grey of each, brought to the
-    model's grey scale, gives the prediction. Only windows wholly inside the mosaic count. The mosaic is read once,
+    Windows of the model's size are laid over the mosaic `step_um` apart, and only those wholly inside it count. The
+    mean grey of each, brought to the model's grey scale, gives the prediction. A model with a network reads a square of
+    its own size around each window, and where that reaches over the mosaic's border its mirror image. A network without
+    padding runs once over each tile of the mosaic, for all windows in it, where that is cheaper. The mosaic is read
     block by block; memory does not grow with it. All files get their names at the end, together.
 
     Parameters
@@ -53,11 +63,13 @@ def map_mosaic(
     mosaic : path, Micrograph or ndarray
         TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr, 8 or 16 bit grey; or (rows, cols) uint8 or uint16.
     model : path, Model or None
-        A model file; None for the one that comes with cemvis, which is for demonstration.
+        A model file, or "table" or "resnet" for one of those that come with cemvis, which are for demonstration. None
+        for the network that comes with cemvis, or the table where that network does not fit the pixel size.
     output : path
         The folder for the files; made if needed.
     step_um : float, optional
-        Distance between cells in um, rounded to whole pixels; the model's window if not given.
+        Distance between cells in um, rounded to whole pixels, and for dense maps to whole multiples of 8 px and of the
+        network's samples; the model's window if not given.
     pixel_size : PixelSize or str, optional
         Of the mosaic, for example ``"40 nm"``, instead of what its file says. An array has none of its own.
     anchors : "auto", "none", GreyScale or (matrix, clinker)
@@ -69,10 +81,12 @@ def map_mosaic(
         All cores if not given.
     resume, overwrite : bool
         See `MapConfig`.
-    block_bytes : int
+    block_bytes, device, backend, batch, tile_samples
         See `MapConfig`.
     progress : callable, optional
         Called with what is being done, how many steps are done, and how many there are.
+    notify : callable, optional
+        Called with each note on what was decided, before the long work begins.
 
     Returns
     -------
@@ -81,11 +95,13 @@ def map_mosaic(
     Raises
     ------
     PixelSizeError
-        If the pixel size is unknown, or the window is under 8 px or larger than the mosaic.
+        If the pixel size is unknown, or the window is under 8 px or larger than the mosaic, or no whole number of
+        pixels makes a sample of the model's network.
     GreyScaleError
         If the histogram shows no matrix and clinker peaks and `anchors` is "auto".
     InputError
-        If an argument is out of range, the mask has another size or leaves nothing, or another map is to be resumed.
+        If an argument is out of range, the mask has another size or leaves nothing, another map is to be resumed, or
+        a device is not there.
     OutputExistsError
         If files would be replaced, or an unfinished map is there, and neither `overwrite` nor `resume` allows it.
     FileFormatError, FileAccessError
@@ -106,15 +122,23 @@ def map_mosaic(
         resume=resume,
         overwrite=overwrite,
         block_bytes=block_bytes,
+        device=device,
+        backend=backend,
+        batch=batch,
+        tile_samples=tile_samples,
     )
-    trained = _model(model)
-    check_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
+    trained, notes = given_model(model), tuple[str, ...]()
     warned: list[str] = []
     with ExitStack() as stack:
         with collected_warnings(warned):
             image = _opened(mosaic, _typed(pixel_size), stack)
+            if trained is None:
+                trained, notes = default_model(image.require_pixel_size())
+            check_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
             region = None if mask is None else open_mask(mask, stack)
-        return run_map(image, trained, config, region=region, warned=warned, progress=progress)
+        return run_map(
+            image, trained, config, region=region, warned=warned, notes=notes, progress=progress, notify=notify
+        )
 
 
 def _path(path: object, *, name: str) -> Path:
@@ -122,12 +146,6 @@ def _path(path: object, *, name: str) -> Path:
         msg = f"{name} is a {type(path).__name__}; wanted a path"
         raise InputError(msg)
     return Path(path)
-
-
-def _model(model: str | os.PathLike[str] | Model | None) -> Model:
-    if isinstance(model, Model):
-        return model
-    return embedded_model() if model is None else load_model(_path(model, name="model"))
 
 
 def _anchors(anchors: Anchors | tuple[float, float]) -> Anchors:
