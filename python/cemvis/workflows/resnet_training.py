@@ -106,7 +106,7 @@ def opened_windows(
 
 
 def write_network_files(
-    trained: TrainedNetwork, pairs: WindowPairs, config: ResNetConfig, output: Path
+    trained: TrainedNetwork, pairs: WindowPairs, config: TrainerConfig, output: Path
 ) -> dict[str, Any]:
     """Write what a network's training leaves beside `output`, and return what there is to say about it, JSON-ready.
 
@@ -146,8 +146,8 @@ def write_network_files(
     sets = {name: getattr(split, name) for name in ("train", "neighbours", "validation", "calibration", "test")}
     return {
         "layout": asdict(trained.network.layout),
-        "trainer": config.trainer.identity,
-        "half": config.half,
+        "trainer": config.identity,
+        "precision": trained.network.precision,
         "epochs": len(trained.history.epochs),
         "best_epoch": trained.history.best.epoch,
         "pairs_in": {name: len(chosen) for name, chosen in sets.items()},

@@ -342,12 +342,13 @@ def _fit_network(
         "window_um": config.window_um,
         "level": config.level,
     }
+    trainer = replace(config.resnet.trainer, seed=config.seed)
     with opened_windows(pairs, transforms, layout, pixel_size=config.pixel_size) as mosaics:
         windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches)
         trained = train_window_network(
             windows,
             layout,
-            replace(config.resnet.trainer, seed=config.seed),
+            trainer,
             level=config.level,
             half=config.resnet.half,
             checkpoint=files.checkpoint,
@@ -357,7 +358,7 @@ def _fit_network(
         )
     return _Fitted(
         trained.properties,
-        lambda _: {"network_training": write_network_files(trained, windows, config.resnet, files.model)},
+        lambda _: {"network_training": write_network_files(trained, windows, trainer, files.model)},
     )
 
 
