@@ -151,7 +151,7 @@ def coverage_figure(shown: Sequence[IntervalsByValue], *, title: str = "Interval
         top = TITLE_IN + ABOVE_IN + number * row_in
         left = MARGIN_IN + LEFT_IN
         draw_coverage(style.add_axes_in(figure, left, top, wide, high), one)
-        _draw_widths(style.add_axes_in(figure, left + wide + LEFT_IN, top, wide, high), one)
+        draw_widths(style.add_axes_in(figure, left + wide + LEFT_IN, top, wide, high), one)
     return figure
 
 
@@ -171,13 +171,14 @@ def draw_coverage(axes: Axes, one: IntervalsByValue) -> None:
     else:
         _say_none(axes)
     axes.set_ylabel("share of measured values held", fontsize=style.TEXT_PT)
-    axes.set_xlabel(f"predicted {one.name} ({one.unit})", fontsize=style.TEXT_PT)
+    _label_values(axes, one)
     axes.set_title(
         f"{one.name}: coverage, {sum(each.n for each in one.bins):,} pairs", fontsize=style.PANEL_TITLE_PT, loc="left"
     )
 
 
-def _draw_widths(axes: Axes, one: IntervalsByValue) -> None:
+def draw_widths(axes: Axes, one: IntervalsByValue) -> None:
+    """Draw the mean width of the intervals of each bin, and the mean absolute error beside it."""
     if one.bins:
         for values, colour, marker, label in (
             ([each.mean_width for each in one.bins], INTERVAL_COLOUR, "o", "mean width of the intervals"),
@@ -191,7 +192,7 @@ def _draw_widths(axes: Axes, one: IntervalsByValue) -> None:
     else:
         _say_none(axes)
     axes.set_ylabel(one.unit, fontsize=style.TEXT_PT)
-    axes.set_xlabel(f"predicted {one.name} ({one.unit})", fontsize=style.TEXT_PT)
+    _label_values(axes, one)
     axes.set_title(f"{one.name}: width and error", fontsize=style.PANEL_TITLE_PT, loc="left")
 
 
@@ -224,6 +225,18 @@ def _draw_rates(axes: Axes, history: History) -> None:
     axes.set_ylim(10.0 ** (np.floor(np.log10(rates.min())) - 0.2), 10.0 ** (np.ceil(np.log10(rates.max())) + 0.2))
     axes.set_ylabel("learning rate", fontsize=style.TEXT_PT)
     axes.set_xlabel("epoch", fontsize=style.TEXT_PT)
+
+
+def _label_values(axes: Axes, one: IntervalsByValue) -> None:
+    """Label the axis of predicted values; in equal ratios, as most of them are small, unless one is not positive."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axes.set_xlabel(f"predicted {one.name} ({one.unit})", fontsize=style.TEXT_PT)
+    if one.bins and one.bins[0].low > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _middles(one: IntervalsByValue) -> Floats:
