@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_folders_give_a_model_with_scores_and_a_figure(folders, tmp_path) -> Non
     assert (model.training.pairs, model.training.batches) == (864, 24)
     assert "Trained on 864 pairs of 24 batches; seed 0." in result.stdout
     test = model.properties[0].metrics.by_batch.test
-    assert f"by batch  test   {test.n:>8,}{test.r2:>8.3f}" in result.stdout
+    assert re.search(rf"by batch +test +{test.n} +{test.r2:.3f} ", result.stdout)
     assert "90% interval on the test batches holds" in result.stdout
     assert "random: a fit of its own to 80 % of the pairs" in result.stdout
     assert "area-1: 576 pairs, windows of 30 px at 100 nm per px (resolution tags); left out: none" in result.stderr
@@ -95,3 +96,30 @@ def test_an_existing_model_is_kept(folders, tmp_path) -> None:
     assert result.exit_code == 1
     assert "exist already; choose another --output or say --overwrite" in result.stderr
     assert output.read_text() == "precious"
+
+
+def test_a_network_is_trained_and_its_epochs_are_told(folders, tmp_path) -> None:
+    output = tmp_path / "net.safetensors"
+    options = ["--network", "resnet", "--epochs", 2, "--batch", 64, "--learning-rate", "1e-3", "--device", "cpu"]
+    result = run(folders[1], "-o", output, "--window", 3, "--properties", "modulus", *options, "--stem-pool", "--half")
+    assert result.exit_code == 0, result.output
+    network = load_model(output).window_network
+    assert (network.targets, network.precision, network.layout.stem_pool) == (("modulus",), "float16", True)
+    assert "epoch 1: validation loss " in result.stderr
+    for name in ("net.history.csv", "net.history.png", "net.coverage.csv", "net.coverage.png", "net.png"):
+        assert (tmp_path / name).is_file()
+        assert name in result.stdout
+
+
+def test_options_of_a_network_are_refused_for_others(folders, tmp_path) -> None:
+    result = run(folders[0], "-o", tmp_path / "m.safetensors", "--epochs", 3, "--dense", 1)
+    assert result.exit_code == 2
+    assert "--epochs, --dense only with --network resnet; this is --network table" in result.stderr
+
+
+def test_a_device_that_is_not_there_is_one_line(folders, tmp_path) -> None:
+    result = run(
+        folders[1], "-o", tmp_path / "m.safetensors", "--window", 3, "--network", "resnet", "--device", "cuda:77"
+    )
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: device 'cuda:77' is not there; this machine has cpu")

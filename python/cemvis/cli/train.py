@@ -165,9 +165,8 @@ def command(
     click.echo("")
     click.echo(scores_table(result.model))
     files = result.files
-    click.echo(
-        f"\nModel:   {files.model}\nScores:  {files.metrics_json}, {files.metrics_csv.name}\nFigure:  {files.figure}"
-    )
+    others = [path.name for path in files.all[1:]]
+    click.echo(f"\nModel:   {files.model}\nBeside:  {', '.join(others)}")
 
 
 def _epoch_shower(report: Callable[[str, int, int], None]) -> Callable[[Moment], None]:
