@@ -336,7 +336,8 @@ def test_impossible_settings_are_refused(change, message) -> None:
 
 
 TWO_PROCESSES = """
-import json, os
+import json, os, signal
+from pathlib import Path
 import numpy as np, torch
 from cemvis.models.trainer import fit
 from cemvis.models.trainer_config import TrainerConfig
@@ -356,7 +357,17 @@ torch.manual_seed(int(os.environ.get("RANK", "0")))  # the weights of the first 
 network = torch.nn.Sequential(torch.nn.Linear(5, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
 loss = lambda network, batch: ((network(batch[0]) - batch[1]) ** 2).mean()
 config = TrainerConfig(epochs=3, batch=8, learning_rate=1e-2, device="cpu")
-history = fit(network, loss, Points(43, 1), Points(11, 2), config)
+
+def stop(moment):
+    if str(moment.step) == os.environ.get("STOP"):
+        os.kill(os.getpid(), signal.SIGINT)
+
+checkpoint = Path(os.environ["CHECKPOINT"]) if "CHECKPOINT" in os.environ else None
+try:
+    history = fit(network, loss, Points(43, 1), Points(11, 2), config, checkpoint=checkpoint, progress=stop)
+except KeyboardInterrupt:
+    print(json.dumps("stopped"))
+    raise SystemExit
 print(json.dumps([*[[one.train_loss, one.validation_loss] for one in history.epochs], network[0].weight.tolist()[0]]))
 """
 
@@ -367,14 +378,25 @@ def launched(**environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", TWO_PROCESSES], env=clean, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_processes_train_like_one() -> None:
+def run_together(*environments: dict[str, str]) -> list[list[list[float]] | str]:
+    runs = [launched(**environment) for environment in environments]
+    return [json.loads(run.communicate(timeout=120)[0].splitlines()[-1]) for run in runs]
+
+
+def two_processes(**both: str) -> list[dict[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "1", **both}
+    return [world | {"RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
+
+
+def test_two_processes_stop_together_and_train_like_one(tmp_path) -> None:
+    checkpoint = str(tmp_path / "run.safetensors")
+    first, second = two_processes(CHECKPOINT=checkpoint)
+    assert run_together(first, second | {"STOP": "8"}) == ["stopped", "stopped"]
     # 43 examples are steps of 8 and 7, of which the processes get shares of different size.
-    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "1"}
-    runs = [launched(), *(launched(RANK=rank, LOCAL_RANK=rank, **world) for rank in ("0", "1"))]
-    alone, first, second = (json.loads(run.communicate(timeout=120)[0].splitlines()[-1]) for run in runs)
-    assert first == second
-    for one, other in zip(alone, first, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5)
+    alone, one, other = run_together({}, *two_processes(CHECKPOINT=checkpoint))
+    assert one == other
+    for expected, found in zip(alone, one, strict=True):
+        np.testing.assert_allclose(expected, found, rtol=1e-5)

@@ -189,7 +189,7 @@ class _Run:
                 before = state.history[-1].validation_loss if state.history else None
                 done, all_steps = state.epoch * self.steps + state.step, config.epochs * self.steps
                 progress(Moment(state.epoch + 1, done, all_steps, state.loss_sum / state.examples, before))
-            stop = interrupted()
+            stop = self._any(interrupted())
             if stop or time.monotonic() - self.saved_at > config.checkpoint_every_s:
                 self.save()
             if stop:
@@ -203,7 +203,7 @@ class _Run:
             self.schedule.step(record.validation_loss)
         self.state = _State(epoch=state.epoch + 1, history=[*state.history, record])
         self.save()
-        if interrupted():
+        if self._any(interrupted()):
             raise KeyboardInterrupt
 
     def stale(self) -> bool:
@@ -307,6 +307,12 @@ class _Run:
     def _placed(self, tensor: Tensor) -> Tensor:
         layout = torch.channels_last if tensor.ndim == 4 else torch.preserve_format
         return tensor.to(self.device, non_blocking=True, memory_format=layout)
+
+    def _any(self, asked: bool) -> bool:
+        """Return whether any process was asked to stop: they have to stop together, or the others wait for ever."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        return bool(self.accelerator.reduce(torch.tensor(float(asked), device=self.device), reduction="sum"))
 
     def _mean(self, weighted: float, count: int) -> float:
         """Return the mean over all processes."""
