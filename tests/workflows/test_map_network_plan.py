@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cemvis.errors import PixelSizeError
+from cemvis.models.resnet_layout import ResNetLayout
+from cemvis.workflows._map_network_plan import (
+    STEP_MULTIPLE_PX,
+    _work,
+    at_border,
+    fitted_layout,
+    how_computed,
+    plan_network,
+)
+from cemvis.workflows._map_plan import CellGrid
+from networks import random_resnet
+
+LARGE = (4000, 5000)
+
+
+def planned(layout: ResNetLayout, grid: CellGrid, *, step_given: bool = True, tile_samples: int = 1024, batch=None):
+    return plan_network(
+        layout, grid, step_given=step_given, tile_samples=tile_samples, block_px=64 * 2**20, batch=batch
+    )
+
+
+@pytest.mark.parametrize(
+    ("nm", "downsample"), [(40, 4), (80, 2), (160, 1), (20, 8), (53.3, 3), (175, 1), (36.5, 4), (10, 16)]
+)
+def test_samples_keep_their_size_on_other_mosaics(nm: float, downsample: int) -> None:
+    trained = ResNetLayout.dense(pooled=1, downsample=4)
+    fitted = fitted_layout(trained, pixel_size_um=nm / 1000, model_pixel_size_um=0.04)
+    assert fitted.downsample == downsample
+    assert (fitted.window, fitted.padding, fitted.pooled) == (trained.window, "none", 1)
+
+
+@pytest.mark.parametrize("nm", [300, 120, 65, 100, 1])
+def test_pixels_that_make_no_sample_are_refused_with_those_that_do(nm: float) -> None:
+    with pytest.raises(PixelSizeError) as caught:
+        fitted_layout(ResNetLayout.dense(pooled=1, downsample=4), pixel_size_um=nm / 1000, model_pixel_size_um=0.04)
+    said = str(caught.value)
+    assert f"at {nm} nm/px no whole number of pixels makes one of the network's samples of 160 nm" in said
+    assert "wanted 40, 53.3, 80 or 160 nm/px to within 10%, or anything from 2.5 to 35.2 nm/px" in said
+
+
+@given(nm=st.floats(2.5, 35.2))
+def test_anything_that_the_refusal_calls_fine_enough_is_taken(nm: float) -> None:
+    layout = fitted_layout(
+        ResNetLayout.dense(pooled=1, downsample=4), pixel_size_um=nm / 1000, model_pixel_size_um=0.04
+    )
+    assert abs(layout.downsample * nm / 160 - 1) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("downsample", "step_px", "rounded", "phases", "keep"),
+    [(1, 8, 8, 1, 1), (1, 50, 48, 1, 6), (4, 50, 48, 2, 3), (4, 8, 8, 4, 1), (4, 3, 8, 4, 1), (4, 64, 64, 1, 2),
+     (2, 24, 24, 2, 3), (3, 50, 48, 1, 2), (6, 20, 24, 2, 1)],
+)  # fmt: skip
+def test_fine_steps_are_rounded_and_reached_in_phases(
+    downsample: int, step_px: int, rounded: int, phases: int, keep: int
+) -> None:
+    grid = CellGrid(LARGE, 0.04, 250, step_px)
+    plan, notes = planned(ResNetLayout.dense(pooled=2, downsample=downsample), grid)
+    assert plan.dense
+    assert (plan.grid.step_px, plan.phases, plan.keep) == (rounded, phases, keep)
+    assert plan.grid.step_px % STEP_MULTIPLE_PX == plan.grid.step_px % downsample == 0
+    if rounded == step_px:
+        assert notes == ()
+    else:
+        said = f"rounded from {step_px * 0.04:.4g} to {rounded * 0.04:.4g} um ({rounded} px)"
+        assert len(notes) == 1
+        assert said in notes[0]
+    assert how_computed(plan).startswith("densely, in ")
+
+
+@pytest.mark.parametrize(("step_px", "given"), [(250, True), (250, False), (371, True), (249, False)])
+def test_steps_of_a_window_and_more_are_kept_to_the_pixel(step_px: int, given: bool) -> None:
+    plan, notes = planned(
+        ResNetLayout.dense(pooled=2, downsample=4), CellGrid(LARGE, 0.04, 250, step_px), step_given=given
+    )
+    assert plan.grid.step_px == step_px
+    assert not plan.dense
+    assert notes == ()
+    assert how_computed(plan) == "windows of 468 px, one by one"
+
+
+def test_a_network_that_pads_says_what_a_dense_one_would_save() -> None:
+    plan, notes = planned(ResNetLayout(), CellGrid(LARGE, 0.04, 247, 8))
+    assert not plan.dense
+    assert plan.grid.step_px == 8
+    assert len(notes) == 1
+    times = float(notes[0].split("would be about ")[1].split(" times")[0])
+    assert 300 < times < 1100  # 247 ** 2 / 8 ** 2 is 953, less the halo of the tiles and the head
+    assert planned(ResNetLayout(), CellGrid(LARGE, 0.04, 247, 247))[1] == ()
+
+
+@given(
+    rows=st.integers(60, 3000),
+    cols=st.integers(60, 3000),
+    window=st.integers(8, 60),
+    step=st.integers(1, 90),
+    layout=st.sampled_from(
+        [ResNetLayout.dense(pooled=1), ResNetLayout.dense(pooled=3, downsample=3), ResNetLayout(window=31)]
+    ),
+    tile=st.integers(1, 1500),
+)
+def test_tiles_hold_every_cell_once_and_are_no_larger_than_asked(rows, cols, window, step, layout, tile) -> None:
+    plan, _ = planned(layout, CellGrid((rows, cols), 1.0, window, step), tile_samples=tile)
+    seen = np.zeros(plan.grid.shape, np.uint8)
+    for each in plan.tiles:
+        seen[each.top : each.bottom, each.left : each.right] += 1
+        assert each.cells > 0
+        for count in (each.bottom - each.top, each.right - each.left):
+            if plan.dense:
+                samples = layout.window + (-(-count // plan.phases) - 1) * plan.keep * layout.stride
+                assert samples <= max(tile, layout.window)
+            else:
+                assert count**2 <= 512
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("layout", [ResNetLayout.dense(pooled=1), ResNetLayout.dense(pooled=4, downsample=4)])
+@pytest.mark.parametrize("step_px", [8, 16, 32, 48, 120])
+def test_the_cheaper_way_is_taken(layout: ResNetLayout, step_px: int) -> None:
+    plan, _ = planned(layout, CellGrid(LARGE, 0.04, 250, step_px))
+    count = (1024 - layout.window) // (plan.keep * layout.stride) + 1
+    tile = layout.window + (count - 1) * plan.keep * layout.stride
+    assert plan.dense == (_work(layout, tile) < count**2 * _work(layout, layout.window))
+
+
+@pytest.mark.parametrize(
+    "layout", [ResNetLayout(window=37), ResNetLayout.dense(pooled=2), ResNetLayout.dense(pooled=1, stem_pool=True)]
+)
+def test_work_is_the_multiplications_of_the_layers(layout: ResNetLayout) -> None:
+    network = random_resnet(layout)
+    counted = 0
+
+    def count(module: torch.nn.Module, _: object, result: torch.Tensor) -> None:
+        nonlocal counted
+        if isinstance(module, torch.nn.Conv2d):
+            counted += result.numel() * module.weight[0].numel()
+
+    hooks = [each.register_forward_hook(count) for each in network.modules()]
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, layout.window, layout.window))
+    for hook in hooks:
+        hook.remove()
+    assert _work(layout, layout.window) == pytest.approx(counted + 256 * 1024, rel=0.002)
+
+
+def test_fields_beyond_the_border_are_found() -> None:
+    plan, _ = planned(ResNetLayout.dense(pooled=1), CellGrid((300, 257), 0.05, 20, 8))
+    assert (plan.field_px, plan.offset_px) == (109, -45)
+    found = at_border(plan, 0, plan.grid.shape[0])
+    for row in range(plan.grid.shape[0]):
+        for col in range(plan.grid.shape[1]):
+            top, left = row * 8 - 45, col * 8 - 45
+            assert found[row, col] == (top < 0 or left < 0 or top + 109 > 300 or left + 109 > 257)
+    np.testing.assert_array_equal(at_border(plan, 3, 5), found[3:5])
+    assert 0 < found.mean() < 1
+
+
+def test_batches_keep_arrays_small() -> None:
+    assert planned(ResNetLayout(), CellGrid(LARGE, 0.04, 247, 247))[0].batch == 8
+    assert planned(ResNetLayout(window=16), CellGrid(LARGE, 0.04, 16, 16))[0].batch == 256
+    assert planned(ResNetLayout(), CellGrid(LARGE, 0.04, 247, 247), batch=3)[0].batch == 3
