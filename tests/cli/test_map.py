@@ -23,8 +23,11 @@ from PIL import Image
 
 from cemvis.cli import main
 from cemvis.cli import map as map_command
+from cemvis.models.model_file import save_model
+from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.workflows.map import unfinished
 from mosaics import example_model, paste_like
+from networks import model_around, random_window_network
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,44 @@ def test_sample_that_is_not_installed_is_one_clear_line(
     assert "has no sample" in failed(run("--sample", "--model", model, "-o", tmp_path / "map"))
 
 
+# Networks
+
+
+@pytest.fixture(scope="module")
+def network(folder: Path) -> Path:
+    layout = ResNetLayout.dense(pooled=1, targets=2, spread=True)
+    save_model(folder / "network.safetensors", model_around(random_window_network(layout)))
+    return folder / "network.safetensors"
+
+
+def test_rounded_step_is_told_once_and_early(mosaic: Path, network: Path, tmp_path: Path) -> None:
+    given = (mosaic, "--model", network, "--pixel-size", "50 nm", "--step", "0.85", "--device", "cpu")
+    result = run(*given, "-o", tmp_path / "map")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("Note: the step was rounded from 0.85 to 0.8 um (16 px)")
+    assert len(result.stderr.splitlines()) == 1
+    assert "Note:" not in result.stdout
+    assert "one every 0.8 um" in result.stdout
+    assert "reads over the mosaic's border: 16" in result.stdout
+    assert run(*given, "-o", tmp_path / "quiet", "-q").stderr == ""
+
+
+def test_device_or_pixel_size_that_does_not_fit_a_network_is_one_clear_line(
+    mosaic: Path, network: Path, tmp_path: Path
+) -> None:
+    given = (mosaic, "--model", network, "-o", tmp_path / "map", "--pixel-size")
+    assert "device 'cuda:99' is not there; this machine has cpu" in failed(run(*given, "50nm", "--device", "cuda:99"))
+    assert "one of the network's samples of 50 nm" in failed(run(*given, "70nm", "--device", "cpu"))
+    assert not (tmp_path / "map").exists()
+
+
+def test_embedded_table_goes_by_its_name(mosaic: Path, tmp_path: Path) -> None:
+    given = (mosaic, "--pixel-size", "40 nm", "--anchors", "110,210", "--step", "1", "-o", tmp_path / "map")
+    assert run(*given, "--model", "table", "-q").exit_code == 0
+    networks = json.loads((tmp_path / "map" / "summary.json").read_text())["model"]["networks"]
+    assert networks == {"modulus": "table", "hardness": "table"}
+
+
 # Wrong usage: exit code 2
 
 
@@ -150,6 +191,8 @@ def test_sample_that_is_not_installed_is_one_clear_line(
         (("m.tif", "--anchors", "205,112"), "the clinker's at least 1 above the matrix's"),
         (("m.tif", "--step", "0"), "0"),
         (("m.tif", "--threads", "0"), "0"),
+        (("m.tif", "--batch", "0"), "0"),
+        (("m.tif", "--backend", "paper"), "'paper' is not one of 'auto', 'torch', 'onnx'"),
     ],
 )
 def test_wrong_usage_is_told_apart(arguments: tuple[str, ...], said: str) -> None:
