@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
@@ -79,7 +80,8 @@ def predictor(
     ----------
     network : WindowNetwork
     backend : "auto", "torch" or "onnx"
-        All give the same numbers up to rounding.
+        "auto" is ONNX Runtime where it is installed and the device is the CPU, else PyTorch. All give the same numbers
+        up to rounding.
     device : str
         "cpu", "cuda", "cuda:1", "mps", or "auto" for the fastest there is.
     threads : int, optional
@@ -96,12 +98,16 @@ def predictor(
     if threads is not None:
         threads = thread_count(threads)
     folded = fold(network.layout, network.state)
-    if backend == "onnx":
-        msg = "backend onnx is not installed; take backend torch"
-        raise InputError(msg)
-    from cemvis.models.torch_runner import TorchRunner
+    runner: Runner
+    if _takes_onnx(backend, device):
+        from cemvis.models.onnx_runner import OnnxRunner
 
-    return NetworkPredictor(network, TorchRunner(folded, device=device, threads=threads))
+        runner = OnnxRunner(folded, threads=threads)
+    else:
+        from cemvis.models.torch_runner import TorchRunner
+
+        runner = TorchRunner(folded, device=device, threads=threads)
+    return NetworkPredictor(network, runner)
 
 
 class NetworkPredictor:
@@ -152,3 +158,25 @@ def check_dense(layout: ResNetLayout) -> None:
     if layout.padding != "none":
         msg = "a zero-padded network has no dense maps: its features depend on where the window was cut"
         raise InputError(msg)
+
+
+def _takes_onnx(backend: Backend, device: str) -> bool:
+    if backend == "onnx":
+        if device not in ("cpu", "auto"):
+            msg = f"backend onnx runs on the CPU only, not on {device!r}; leave the device out, or take backend torch"
+            raise InputError(msg)
+        if not _onnx_is_there():
+            msg = "backend onnx is not installed; run: pip install 'cemvis[onnx]', or take backend torch"
+            raise InputError(msg)
+        return True
+    if backend == "torch" or not _onnx_is_there():
+        return False
+    if device == "auto":
+        from cemvis.models.device import torch_device
+
+        return torch_device(device).type == "cpu"
+    return device == "cpu"
+
+
+def _onnx_is_there() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime"))

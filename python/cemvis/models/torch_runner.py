@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -14,12 +14,13 @@ from torch.nn import functional
 from cemvis.errors import DeviceMemoryError
 from cemvis.models.device import torch_device
 from cemvis.models.folded import Affine, FoldedBlock, FoldedNetwork
-from cemvis.models.resnet_layout import PAPER_MARGIN
+from cemvis.models.resnet_layout import CHANNELS, PAPER_MARGIN
 
 Array = NDArray[np.float32]
 Layer = Callable[[Tensor], Tensor]
 
 _HEAD_AT_ONCE = 4096  # positions of a dense map whose 1,024 hidden numbers are held at a time
+_MAP_BYTES = 20 * 2**20  # of the largest feature map on the CPU: larger ones cost the system's handing out of pages
 
 
 class TorchRunner:
@@ -48,8 +49,9 @@ class TorchRunner:
     def windows(self, batch: Array) -> Array:
         """Return (n, outputs) for (n, window, window)."""
         with self._running():
-            features = self._features(torch.from_numpy(batch).to(self._device)[:, None])
-            return self._head(features.mean((2, 3))).cpu().numpy()
+            parts = torch.split(torch.from_numpy(batch)[:, None], self._at_once(len(batch)))
+            outputs = [self._head(self._features(part.to(self._device)).mean((2, 3))) for part in parts]
+            return torch.cat(outputs).cpu().numpy()
 
     def dense(self, tile: Array) -> Array:
         """Return (r, c, outputs) for (rows, cols)."""
@@ -62,6 +64,12 @@ class TorchRunner:
             flat = means[0].permute(1, 2, 0).reshape(rows * cols, -1)
             outputs = torch.cat([self._head(part) for part in torch.split(flat, _HEAD_AT_ONCE)])
             return outputs.reshape(rows, cols, -1).cpu().numpy()
+
+    def _at_once(self, count: int) -> int:
+        """Return how many of `count` windows are run together."""
+        if self._device.type != "cpu":
+            return count
+        return max(1, _MAP_BYTES // (4 * CHANNELS[0] * self._layout.window**2))
 
     def _features(self, samples: Tensor) -> Tensor:
         if self._padded:
@@ -103,13 +111,16 @@ class TorchRunner:
     def _running(self) -> Iterator[None]:
         """Run without gradients, with this runner's threads, and say in one line if memory runs out."""
         before = torch.get_num_threads()
+        # TF32 would round the inputs of convolutions to 11 bits: a map must not depend on the device as much as that.
+        on_cuda = self._device.type == "cuda"
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_cuda else nullcontext()
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), exact:
                 yield
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            if not any(words in str(error) for words in ("out of memory", "allocate memory")):
                 raise
             msg = f"device {self._device} has too little memory; take smaller tiles, or fewer windows at once"
             raise DeviceMemoryError(msg) from error

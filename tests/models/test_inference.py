@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from cemvis.errors import DeviceMemoryError, InputError
+from cemvis.models import inference, torch_runner
+from cemvis.models.resnet_layout import ResNetLayout
+from networks import bright_and_dark, random_window_network
+
+LAYOUTS = {
+    "padded": ResNetLayout(targets=2, window=37, spread=True),
+    "padded, pooled stem": ResNetLayout(window=40, stem_pool=True),
+    "unpadded": ResNetLayout.dense(pooled=2, targets=2, spread=True),
+    "unpadded, pooled stem": ResNetLayout.dense(pooled=1, stem_pool=True),
+}
+DENSE = {name: layout for name, layout in LAYOUTS.items() if layout.padding == "none"}
+HAS_ONNX = all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime"))
+ONNX = pytest.param("onnx", marks=pytest.mark.skipif(not HAS_ONNX, reason="ONNX Runtime is not installed"))
+BACKENDS = ["torch", ONNX]
+# Rounding of 19 layers in float32, see test_resnet: 5e-5 of a deviation, here of up to 25 GPa. The spread is the
+# exponential of such a number, so its relative error is as large.
+TOLERANCE = 25.0 * 5e-5
+
+
+def eager(network, samples: np.ndarray, *, dense: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and spreads in GPa by the plain module; the targets are the last axis."""
+    module = network.module()
+    with torch.inference_mode():
+        raw = module.dense(samples[None, None])[0].permute(1, 2, 0) if dense else module(samples[:, None])
+    raw = raw.double().numpy()
+    count = network.layout.targets
+    mean, sd = np.array(network.target_mean_gpa), np.array(network.target_sd_gpa)
+    spread = np.exp(raw[..., count:]) if network.layout.spread else np.ones_like(raw)
+    return mean + sd * raw[..., :count], sd * spread
+
+
+def assert_same(found: inference.Outputs, wanted: tuple[np.ndarray, np.ndarray]) -> None:
+    for mine, theirs in zip((found.value_gpa, found.spread_gpa), wanted, strict=True):
+        assert mine.dtype == np.float64
+        assert mine.shape == theirs.shape
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_windows_are_those_of_the_plain_network(layout, half, backend) -> None:
+    network = random_window_network(layout, half=half)
+    predictor = network.predictor(backend=backend, threads=1)
+    batch = bright_and_dark((3, layout.window, layout.window))
+    assert_same(predictor.windows(batch), eager(network, torch.from_numpy(batch)))
+    assert predictor.windows(batch[:0]).value_gpa.shape == (0, layout.targets)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("layout", DENSE.values(), ids=DENSE)
+def test_dense_maps_of_any_size_are_those_of_the_plain_network(layout, backend) -> None:
+    network = random_window_network(layout)
+    predictor = network.predictor(backend=backend, threads=1)
+    for more in ((0, 0), (1, 33), (7, 8), (26, 15)):
+        tile = bright_and_dark((layout.window + more[0], layout.window + more[1]))
+        assert_same(predictor.dense(tile), eager(network, torch.from_numpy(tile), dense=True))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tile_gives_each_of_its_windows(backend) -> None:
+    layout = DENSE["unpadded"]
+    predictor = random_window_network(layout).predictor(backend=backend, threads=1)
+    tile = bright_and_dark((layout.window + 8, layout.window + 19))
+    found = predictor.dense(tile)
+    corners = [(8 * i, 8 * j) for i, j in np.ndindex(2, 3)]
+    batch = np.stack([tile[top : top + layout.window, left : left + layout.window] for top, left in corners])
+    wanted = predictor.windows(batch)
+    assert_same(found, (wanted.value_gpa.reshape(2, 3, 2), wanted.spread_gpa.reshape(2, 3, 2)))
+
+
+def test_many_windows_are_run_in_parts_and_a_large_map_in_strips(monkeypatch) -> None:
+    layout = DENSE["unpadded"]
+    network = random_window_network(layout)
+    batch = bright_and_dark((5, layout.window, layout.window))
+    tile = bright_and_dark((layout.window + 16, layout.window + 8))
+    whole, dense = (eager(network, torch.from_numpy(samples), dense=samples.ndim == 2) for samples in (batch, tile))
+    monkeypatch.setattr(torch_runner, "_MAP_BYTES", 2 * 4 * 32 * layout.window**2)
+    monkeypatch.setattr(torch_runner, "_HEAD_AT_ONCE", 4)
+    predictor = network.predictor(backend="torch")
+    assert_same(predictor.windows(batch), whole)
+    assert_same(predictor.dense(tile), dense)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_threads_are_this_predictors_own(backend) -> None:
+    layout = LAYOUTS["padded"]
+    network, batch = random_window_network(layout), bright_and_dark((1, 37, 37))
+    before = torch.get_num_threads()
+    seen = []
+    for threads in (1, 2):
+        seen.append(network.predictor(backend=backend, threads=threads).windows(batch).value_gpa)
+        assert torch.get_num_threads() == before
+    np.testing.assert_allclose(seen[0], seen[1], rtol=0, atol=TOLERANCE)
+    with pytest.raises(InputError, match="threads is 0; wanted a whole number"):
+        network.predictor(backend=backend, threads=0)
+
+
+def test_threads_are_given_back_after_an_error(monkeypatch) -> None:
+    predictor = random_window_network(LAYOUTS["padded"]).predictor(backend="torch", threads=1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setattr(torch, "split", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            predictor.windows(bright_and_dark((1, 37, 37)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_network_without_spread_expects_the_deviation_of_its_training() -> None:
+    found = random_window_network(ResNetLayout(window=20)).predictor().windows(bright_and_dark((2, 20, 20)))
+    np.testing.assert_array_equal(found.spread_gpa, [[25.0], [25.0]])
+
+
+def test_a_wild_spread_stays_finite() -> None:
+    network = random_window_network(LAYOUTS["padded"])
+    state = dict(network.state) | {"log_spread.bias": np.array([1e4, -1e4], np.float32)}
+    found = dataclasses.replace(network, state=state).predictor().windows(bright_and_dark((1, 37, 37)))
+    assert np.isfinite(found.spread_gpa).all()
+    assert (found.spread_gpa > 0).all()
+
+
+def test_auto_takes_onnx_runtime_on_the_cpu_only(monkeypatch) -> None:
+    def chosen(device: str) -> bool:
+        return inference._takes_onnx("auto", device)
+
+    monkeypatch.setattr(inference, "_onnx_is_there", lambda: True)
+    assert chosen("cpu")
+    assert not chosen("cuda")
+    assert chosen("auto") == (torch_runner.torch_device("auto").type == "cpu")
+    monkeypatch.setattr(inference, "_onnx_is_there", lambda: False)
+    assert not chosen("cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backend": "tensorflow"}, "backend is 'tensorflow'; wanted one of auto, torch, onnx"),
+        ({"device": "cuda:99"}, "device 'cuda:99' is not there; this machine has cpu"),
+        ({"device": "toaster", "backend": "torch"}, "device 'toaster' is not there"),
+        ({"device": "cuda", "backend": "onnx"}, "backend onnx runs on the CPU only, not on 'cuda'"),
+    ],
+)
+def test_backends_and_devices_that_are_not_there_are_one_line(arguments, message) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        random_window_network(LAYOUTS["padded"]).predictor(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_onnx_that_is_not_installed_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setattr(inference, "_onnx_is_there", lambda: False)
+    network = random_window_network(LAYOUTS["padded"])
+    with pytest.raises(InputError, match=r"backend onnx is not installed; run: pip install 'cemvis\[onnx\]'"):
+        network.predictor(backend="onnx")
+    assert network.predictor().windows(bright_and_dark((1, 37, 37))).value_gpa.shape == (1, 2)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, torch.OutOfMemoryError])
+def test_too_little_memory_is_one_line(kind, monkeypatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise kind("DefaultCPUAllocator: can't allocate memory: out of memory\nbacktrace")
+
+    predictor = random_window_network(LAYOUTS["padded"]).predictor(backend="torch")
+    monkeypatch.setattr(torch_runner.TorchRunner, "_features", exhausted)
+    with pytest.raises(DeviceMemoryError, match="device cpu has too little memory; take smaller tiles"):
+        predictor.windows(bright_and_dark((1, 37, 37)))
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="ONNX Runtime is not installed")
+def test_too_little_memory_in_onnx_runtime_is_one_line() -> None:
+    from cemvis.models.onnx_runner import _run
+
+    def run(*_: object) -> None:
+        msg = "Failed to allocate memory for requested buffer of size 99999999999"
+        raise Exception(msg)
+
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="windows")], run=run)
+    with pytest.raises(DeviceMemoryError, match="take smaller tiles, or fewer windows at once"):
+        _run(session, np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((37, 37), "float32"), ((1, 36, 37), "float32"), ((1, 37, 37), "float64"), ((), "float32")]
+)
+def test_windows_of_another_shape_are_refused(shape, dtype) -> None:
+    with pytest.raises(InputError, match=r"wanted float32 \(n, 37, 37\)"):
+        random_window_network(LAYOUTS["padded"]).predictor().windows(np.zeros(shape, dtype))
+
+
+def test_tiles_are_checked() -> None:
+    predictor = random_window_network(DENSE["unpadded"]).predictor()
+    for tile in (np.zeros((116, 300), np.float32), np.zeros((300, 300)), np.zeros((1, 300, 300), np.float32)):
+        with pytest.raises(InputError, match=r"wanted float32 \(rows, cols\) of at least 117 each"):
+            predictor.dense(tile)
+    with pytest.raises(InputError, match="a zero-padded network has no dense maps"):
+        random_window_network(LAYOUTS["padded"]).predictor().dense(np.zeros((300, 300), np.float32))
