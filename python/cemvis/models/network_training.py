@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class MosaicWindows:
     Attributes
     ----------
     micrograph : Micrograph
+    sha256 : str
+        Of the mosaic's file: windows of two areas on one mosaic may overlap.
     transform : GreyTransform
         To the model's grey scale.
     top_left : (n, 2) int64
@@ -50,6 +52,7 @@ class MosaicWindows:
     """
 
     micrograph: Micrograph
+    sha256: str
     transform: GreyTransform
     top_left: NDArray[np.int64]
 
@@ -79,7 +82,8 @@ class WindowPairs:
     def places(self) -> Places:
         """Mosaic and first pixel of each window."""
         counts = [len(each.top_left) for each in self.mosaics]
-        return Places(np.repeat(np.arange(len(counts)), counts), np.concatenate([m.top_left for m in self.mosaics]))
+        _, number = np.unique([each.sha256 for each in self.mosaics], return_inverse=True)
+        return Places(np.repeat(number, counts), np.concatenate([each.top_left for each in self.mosaics]))
 
     @property
     def targets_gpa(self) -> Floats:
@@ -235,10 +239,9 @@ def standardised(
         raise InputError(msg)
     mosaics = held([each.micrograph for each in pairs.mosaics])
     windows = tuple(
-        MosaicWindows(micrograph, each.transform, each.top_left)
-        for micrograph, each in zip(mosaics, pairs.mosaics, strict=True)
+        replace(each, micrograph=micrograph) for micrograph, each in zip(mosaics, pairs.mosaics, strict=True)
     )
-    pairs = WindowPairs(windows, pairs.mean_grey, pairs.measured_gpa, pairs.batches)
+    pairs = replace(pairs, mosaics=windows)
     targets = ((truth - mean) / sd).astype(np.float32)
     chosen = np.sort(np.random.default_rng([seed, 4]).permutation(train)[:_GREY_WINDOWS])
     seen = _examples(pairs, targets, layout, 0.0, 1.0).windows(chosen).astype(np.float64)

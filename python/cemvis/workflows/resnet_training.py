@@ -98,6 +98,7 @@ def opened_windows(
         yield tuple(
             MosaicWindows(
                 stack.enter_context(open_micrograph(each.area.mosaic, pixel_size=pixel_size)),
+                each.mosaic_sha256,
                 transform,
                 field_corner(each.top_left, each.window_px, layout.window_px),
             )
