@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cemvis.cli._area_options import area_line, area_options, areas_of
 from cemvis.cli._console import progress_bar, shown_warnings
-from cemvis.cli._options import parse_grey_scale, parse_pixel_size
 from cemvis.cli._resnet_options import resnet_config, resnet_options
 from cemvis.models.model import UNITS
 from cemvis.models.networks import KINDS
@@ -18,10 +18,9 @@ from cemvis.models.networks import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cemvis.images.grey_scale import GreyScale, GreyTransform
+    from cemvis.images.grey_scale import GreyScale
     from cemvis.images.pixel_size import PixelSize
     from cemvis.models.trainer import Moment
-    from cemvis.workflows.pairs import Area, Pairs
 
 
 def _split_properties(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:  # noqa: ARG001
@@ -33,17 +32,7 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
 
 
 @click.command("train")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--mosaic", "mosaics", multiple=True, type=click.Path(path_type=Path), help="A mosaic taken before indentation."
-)
-@click.option(
-    "--indents",
-    "tables",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="The table of the indents in that --mosaic; give both as often as there are areas.",
-)
+@area_options
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The model file, ending in .safetensors."
 )
@@ -64,18 +53,6 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
     show_default=True,
     metavar="UM",
     help="Edge of the square window around each indent, in um.",
-)
-@click.option(
-    "--pixel-size",
-    callback=parse_pixel_size,
-    metavar="LENGTH",
-    help="Pixel size of all mosaics with unit, such as '40 nm'.  [default: the files']",
-)
-@click.option(
-    "--anchors",
-    callback=parse_grey_scale,
-    metavar="MATRIX,CLINKER",
-    help="Grey levels of matrix and clinker in all mosaics.  [default: found in each one's histogram]",
 )
 @click.option(
     "--level",
@@ -126,12 +103,7 @@ def command(
     `--network resnet` is the residual network of Liang et al. (2023), trained as they did unless its options, marked
     [resnet; default], say otherwise. A training that was stopped goes on with --resume.
     """
-    if len(mosaics) != len(tables):
-        msg = f"{len(mosaics)} --mosaic and {len(tables)} --indents; wanted them in pairs"
-        raise click.UsageError(msg)
-    if not folders and not mosaics:
-        msg = "give FOLDERS that hold before.tif and indents.csv, or --mosaic with --indents"
-        raise click.UsageError(msg)
+    areas = areas_of(folders, mosaics, tables)
 
     from cemvis.report.model_card import ONLY_VIRTUAL, scores_table
     from cemvis.workflows.train import TrainConfig, train
@@ -150,12 +122,12 @@ def command(
     )
     with shown_warnings(), progress_bar(quiet=quiet) as report:
         result = train(
-            _areas(folders, mosaics, tables),
+            areas,
             output,
             config,
             overwrite=overwrite,
             command=shlex.join(["cemvis", *sys.argv[1:]]),
-            on_area=lambda pairs, transform: click.echo(_area_line(pairs, transform), err=True),
+            on_area=lambda pairs, transform: click.echo(area_line(pairs, transform), err=True),
             progress=_epoch_shower(report),
         )
     training = result.model.training
@@ -181,24 +153,3 @@ def _epoch_shower(report: Callable[[str, int, int], None]) -> Callable[[Moment],
             click.echo(f"epoch {shown}: validation loss {moment.validation_loss:.4f}", err=True)
 
     return show
-
-
-def _areas(folders: tuple[Path, ...], mosaics: tuple[Path, ...], tables: tuple[Path, ...]) -> list[Area]:
-    from cemvis.workflows.pairs import Area
-
-    given = [Area(mosaic.stem, mosaic, table) for mosaic, table in zip(mosaics, tables, strict=True)]
-    return [*(Area.in_folder(folder) for folder in folders), *given]
-
-
-def _area_line(pairs: Pairs, transform: GreyTransform) -> str:
-    left_out = {
-        "not ok": pairs.indents.not_ok,
-        "without a number": pairs.indents.incomplete,
-        "with a window across the border": pairs.at_border,
-    }
-    counted = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
-    size = pairs.pixel_size
-    return (
-        f"{pairs.area.name}: {len(pairs.indents):,} pairs, windows of {pairs.window_px} px at {size} per px "
-        f"({size.source}); left out: {counted or 'none'}; grey levels ({transform.source}): {transform.note}"
-    )
