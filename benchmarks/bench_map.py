@@ -11,6 +11,13 @@ whatever the mosaic's size. The rivals read with the same `Micrograph` and do no
 - *windows*: the windows of the map one by one, as a loop over cells would (every 25th row of them, times 25).
 
 The answer is checked first, against NumPy means of crops.
+
+``python benchmarks/bench_map.py network [SIDE]`` (2,048 px by default) maps with residual networks of random weights,
+and times what the network takes, with its reading and gathering, on two threads:
+
+- *dense*: a cell every 8 px, by a network without padding that reads 357 px;
+- *its windows*: the same network window by window, a cell every 512 px; the answers are compared first;
+- *paper's windows*: the paper's network on windows of 247 px side by side.
 """
 
 from __future__ import annotations
@@ -63,6 +70,15 @@ def cells():
     stages = []
     mapped(lambda stage, done, steps: stages.append((stage, time.perf_counter())))
     return next(at for stage, at in stages if stage.startswith("writing"))
+
+def network(step_px):
+    during = []
+    def note(stage, done, steps):
+        if stage.startswith("running"):
+            during.append(time.perf_counter())
+    settings = dict(output=output, pixel_size=size, threads=2, overwrite=True, device="cpu", anchors="none")
+    map_mosaic(mosaic, model, step_um=step_px * size.um, progress=note, **settings)
+    return during[-1] - during[0] + began
 
 began = time.perf_counter()
 ended = {call}
@@ -168,6 +184,83 @@ def test_map_of_6000_px_stays_within_memory(tmp_path: Path) -> None:
     assert found["map"][1] < 2**30
 
 
+# Networks
+
+STEPS_PX = {"dense": 8, "its windows": 512, "paper's windows": WINDOW_PX}
+
+
+def network_paths(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """Return the paths of mosaic, model and map."""
+    model = "paper" if name.startswith("paper") else "dense"
+    return folder / "mosaic.tif", folder / f"{model}.safetensors", folder / name
+
+
+def prepare_networks(folder: Path, side: int) -> None:
+    """Write the models and the mosaic, and compare the dense map with the network's windows."""
+    sys.path.insert(0, str(TESTS))
+    import tifffile
+
+    from cemvis.models.model_file import save_model
+    from cemvis.models.resnet_layout import ResNetLayout
+    from networks import model_around, random_window_network
+
+    layouts = {
+        "dense": ResNetLayout.dense(pooled=32, targets=2, spread=True),
+        "paper": ResNetLayout(targets=2, spread=True),
+    }
+    for name, layout in layouts.items():
+        around = {"pixel_size_um": PIXEL_UM, "window_um": WINDOW_PX * PIXEL_UM}
+        save_model(folder / f"{name}.safetensors", model_around(random_window_network(layout), **around))
+    write_mosaic(folder / "mosaic.tif", side, compression="zlib")
+    maps = {}
+    for name in ("dense", "its windows"):
+        measure(f"network({STEPS_PX[name]})", *network_paths(folder, name))
+        maps[name] = tifffile.imread(folder / name / "modulus.ome.tif")
+    apart = STEPS_PX["its windows"] // STEPS_PX["dense"]
+    error = np.abs(maps["dense"][::apart, ::apart] - maps["its windows"]).max()
+    # Of random weights the means over so many features hardly differ from each other, so rounding is what is asked for.
+    assert error <= 2.0**-20 * np.abs(maps["dense"]).max() < 0.01 * np.ptp(maps["dense"])
+
+
+def compare_networks(folder: Path, side: int, *, rounds: int) -> dict[str, tuple[float, int, int]]:
+    """Return the median seconds of the network, the highest peak memory and the number of cells of each map."""
+    preparing = multiprocessing.get_context("spawn").Process(target=prepare_networks, args=(folder, side))
+    preparing.start()
+    preparing.join()
+    assert preparing.exitcode == 0
+    taken: dict[str, list[tuple[float, int]]] = {name: [] for name in STEPS_PX}
+    for _ in range(rounds):
+        for name, step in STEPS_PX.items():
+            taken[name].append(measure(f"network({step})", *network_paths(folder, name)))
+    return {
+        name: (
+            statistics.median(seconds for seconds, _ in each),
+            max(peak for _, peak in each),
+            ((side - WINDOW_PX) // STEPS_PX[name] + 1) ** 2,
+        )
+        for name, each in taken.items()
+    }
+
+
+def test_dense_map_is_cheaper_than_its_windows(tmp_path: Path) -> None:
+    found = compare_networks(tmp_path, 800, rounds=1)
+    per_cell = {name: seconds / cells for name, (seconds, _, cells) in found.items()}
+    assert per_cell["its windows"] > 50 * per_cell["dense"]
+    assert found["dense"][1] < 3 * 2**30
+
+
+def main_networks(side: int) -> None:
+    """Print the prices of maps with networks."""
+    print(f"{side:,} x {side:,} uint8, residual networks on two threads; medians of {ROUNDS} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        found = compare_networks(Path(folder), side, rounds=ROUNDS)
+    for name, (seconds, peak, cells) in found.items():
+        print(f"  {name:16s}{seconds:8.2f} s, {cells:7,} cells, peak {peak / 2**20:5,.0f} MiB")
+    (dense, _, dense_cells), (own, _, own_cells), (paper, _, _) = found.values()
+    print(f"  a cell of the dense map is {own / own_cells / (dense / dense_cells):,.0f} times cheaper than its windows")
+    print(f"  the dense map takes {dense / paper:.2f} times as long as the paper's windows side by side")
+
+
 def main(side: int) -> None:
     """Print the comparison for two compressed mosaics and an uncompressed one of `side` px."""
     print(f"{side:,} x {side:,} uint8 in tiles of 1024 px, cached by the system; medians of {ROUNDS} rounds")
@@ -183,4 +276,7 @@ def main(side: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 25_000)
+    if sys.argv[1:2] == ["network"]:
+        main_networks(int(sys.argv[2]) if len(sys.argv) > 2 else 2048)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 25_000)
