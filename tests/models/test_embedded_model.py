@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.resources
+
 import numpy as np
 
 from cemvis.analysis.specimen.area import BATCH, PITCH_UM, Area
@@ -7,7 +9,8 @@ from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
 from cemvis.images.grey_scale import measure_anchors, transform_to
 from cemvis.images.micrograph import Micrograph
 from cemvis.kernels.specimen import Window
-from cemvis.models import embedded_model
+from cemvis.models import embedded_model, save_model
+from cemvis.models.model_file import EMBEDDED
 
 
 def test_the_embedded_model_predicts_both_properties_and_says_what_it_is_for() -> None:
@@ -22,6 +25,14 @@ def test_the_embedded_model_predicts_both_properties_and_says_what_it_is_for() -
         assert one.interval.stretch is not None
         assert np.isfinite(found.half_width).all()
         assert found.value[-1] > 2 * found.value[0]
+
+
+def test_a_file_of_the_first_format_is_read_and_written_as_it_was(tmp_path) -> None:
+    resource = importlib.resources.files("cemvis").joinpath("data", EMBEDDED["table"])
+    path = tmp_path / "again.safetensors"
+    save_model(path, embedded_model("table"))
+    assert path.read_bytes() == resource.read_bytes()
+    assert b'\\"format_version\\": 1' in path.read_bytes()
 
 
 def test_the_embedded_model_is_as_good_as_its_card_says_it_should_be() -> None:
