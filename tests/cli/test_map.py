@@ -157,6 +157,7 @@ def test_rounded_step_is_told_once_and_early(mosaic: Path, network: Path, tmp_pa
     assert len(result.stderr.splitlines()) == 1
     assert "Note:" not in result.stdout
     assert "one every 0.8 um" in result.stdout
+    assert "Network: reads 109 px (5.45 um) around each cell, computed densely, in one pass" in result.stdout
     assert "reads over the mosaic's border: 16" in result.stdout
     assert run(*given, "-o", tmp_path / "quiet", "-q").stderr == ""
 

@@ -173,7 +173,7 @@ def test_coarse_steps_of_a_dense_model_are_its_windows(
         atol=SHARE_OF_SPREAD * plain.values("modulus").std(),
     )
     computed = json.loads((tmp_path / "map" / "summary.json").read_text())["network"]["computed"]
-    assert computed == "windows of 109 px, one by one"
+    assert computed == "window by window"
 
 
 def test_tiles_and_threads_change_rounding_only(mosaic: Path, plain: MapResult, dense: Model, tmp_path: Path) -> None:

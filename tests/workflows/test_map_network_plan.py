@@ -14,6 +14,7 @@ from cemvis.workflows._map_network_plan import (
     at_border,
     fitted_layout,
     how_computed,
+    in_words,
     plan_network,
 )
 from cemvis.workflows._map_plan import CellGrid
@@ -22,7 +23,9 @@ from networks import random_resnet
 LARGE = (4000, 5000)
 
 
-def planned(layout: ResNetLayout, grid: CellGrid, *, step_given: bool = True, tile_samples: int = 1024, batch=None):
+def planned(
+    layout: ResNetLayout, grid: CellGrid, *, step_given: bool = True, tile_samples: int | None = None, batch=None
+):
     return plan_network(
         layout, grid, step_given=step_given, tile_samples=tile_samples, block_px=64 * 2**20, batch=batch
     )
@@ -52,7 +55,7 @@ def test_anything_that_the_refusal_calls_fine_enough_is_taken(nm: float) -> None
     layout = fitted_layout(
         ResNetLayout.dense(pooled=1, downsample=4), pixel_size_um=nm / 1000, model_pixel_size_um=0.04
     )
-    assert abs(layout.downsample * nm / 160 - 1) <= 0.1
+    assert abs(layout.downsample * nm / 160 - 1) <= 0.1 + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_steps_of_a_window_and_more_are_kept_to_the_pixel(step_px: int, given: b
     assert plan.grid.step_px == step_px
     assert not plan.dense
     assert notes == ()
-    assert how_computed(plan) == "windows of 468 px, one by one"
+    assert in_words(plan) == "reads 468 px (18.72 um) around each cell, computed window by window"
 
 
 def test_a_network_that_pads_says_what_a_dense_one_would_save() -> None:
@@ -127,7 +130,7 @@ def test_tiles_hold_every_cell_once_and_are_no_larger_than_asked(rows, cols, win
 @pytest.mark.parametrize("step_px", [8, 16, 32, 48, 120])
 def test_the_cheaper_way_is_taken(layout: ResNetLayout, step_px: int) -> None:
     plan, _ = planned(layout, CellGrid(LARGE, 0.04, 250, step_px))
-    count = (1024 - layout.window) // (plan.keep * layout.stride) + 1
+    count = (max(1024, 5 * layout.window) - layout.window) // (plan.keep * layout.stride) + 1
     tile = layout.window + (count - 1) * plan.keep * layout.stride
     assert plan.dense == (_work(layout, tile) < count**2 * _work(layout, layout.window))
 

@@ -189,6 +189,8 @@ def _summary(result: MapResult, told: list[str]) -> str:
         lines.append(f"Left over, since no whole window fits: {bottom} px at the bottom, {right} px at the right.")
     lines += [f"Note: {note}." for note in result.notes if note not in told]
     lines.append(f"Grey scale: {result.transform.note}")
+    if result.network:
+        lines.append(f"Network: {result.network}.")
     for name, numbers in result.statistics.items():
         low, middle, high = (f"{numbers.quantiles[share]:.3g}" for share in (0.05, 0.5, 0.95))
         lines.append(

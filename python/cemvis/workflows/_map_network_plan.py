@@ -15,7 +15,8 @@ from cemvis.workflows._map_plan import CellGrid, cut
 
 SAMPLE_TOLERANCE = 0.1  # a sample may be this much larger or smaller than in training
 STEP_MULTIPLE_PX = 8
-TILE_SAMPLES = 1024  # along the edge of a dense tile: 0.8 GB of activations
+TILE_SAMPLES = 1024  # along the edge of a dense tile: 0.4 GB of activations
+TILE_WINDOWS = 5  # or so many windows: what overlaps the next tile then costs little more than half of the tile
 BATCH_SAMPLES = 2**19  # in a batch of windows: eight of the paper's
 LARGEST_BATCH = 256
 BLOCK_CELLS = 512  # predicted one by one before a block is noted as finished
@@ -106,7 +107,7 @@ def fitted_layout(layout: ResNetLayout, *, pixel_size_um: float, model_pixel_siz
     """
     sample_um = model_pixel_size_um * layout.downsample
     downsample = max(1, round(sample_um / pixel_size_um))
-    if downsample <= 64 and abs(downsample * pixel_size_um / sample_um - 1) <= SAMPLE_TOLERANCE:
+    if downsample <= 64 and abs(downsample * pixel_size_um / sample_um - 1) <= SAMPLE_TOLERANCE + 1e-9:
         return replace(layout, downsample=downsample)
     # Around sample / n and sample / (n + 1) the tolerated sizes overlap from n = 5 on.
     listed = ", ".join(f"{1000 * sample_um / count:.3g}" for count in (4, 3, 2))
@@ -120,7 +121,13 @@ def fitted_layout(layout: ResNetLayout, *, pixel_size_um: float, model_pixel_siz
 
 
 def plan_network(
-    layout: ResNetLayout, grid: CellGrid, *, step_given: bool, tile_samples: int, block_px: int, batch: int | None
+    layout: ResNetLayout,
+    grid: CellGrid,
+    *,
+    step_given: bool,
+    tile_samples: int | None,
+    block_px: int,
+    batch: int | None,
 ) -> tuple[NetworkPlan, tuple[str, ...]]:
     """Return how `grid` is computed with a network, in the cheaper of the two ways, and what there is to say about it.
 
@@ -134,8 +141,8 @@ def plan_network(
     grid : CellGrid
     step_given : bool
         Whether somebody asked for the step; the window as a step is never rounded.
-    tile_samples : int
-        Along the edge of a dense tile, at most, if one window is not larger.
+    tile_samples : int or None
+        Along the edge of a dense tile, at most, if one window is not larger; None for what is not wasteful.
     block_px : int
         Pixels to hold at a time where windows are predicted one by one, if one window is not larger.
     batch : int or None
@@ -145,7 +152,7 @@ def plan_network(
     one_by_one = _work(layout, layout.window)
     rounded = _rounded(layout, grid) if step_given and grid.step_px < grid.window_px else grid
     if layout.padding == "none":
-        count = _outputs_along(layout, rounded, tile_samples)
+        count = _outputs_along(layout, rounded, tile_samples or _tile_samples(layout))
         if _work(layout, _tile_edge(layout, rounded.step_px, count)) / count**2 < one_by_one:
             side = count * _phases(layout, rounded.step_px)
             plan = NetworkPlan(layout, rounded, True, _edges(rounded, side), batch)
@@ -158,9 +165,15 @@ def plan_network(
 def how_computed(plan: NetworkPlan) -> str:
     """Return in words how a map is computed."""
     if not plan.dense:
-        return f"windows of {plan.field_px} px, one by one"
+        return "window by window"
     passes = f"{plan.phases**2} passes over each tile" if plan.phases > 1 else "one pass over each tile"
     return f"densely, in {passes}"
+
+
+def in_words(plan: NetworkPlan) -> str:
+    """Return what the network reads for a cell, and how it is computed."""
+    field_um = plan.field_px * plan.grid.pixel_size_um
+    return f"reads {plan.field_px} px ({field_um:.4g} um) around each cell, computed {how_computed(plan)}"
 
 
 def at_border(plan: NetworkPlan, first: int, last: int) -> NDArray[np.bool_]:
@@ -196,6 +209,10 @@ def _outputs_along(layout: ResNetLayout, grid: CellGrid, tile_samples: int) -> i
     return min(fitting, -(-max(grid.shape) // phases))
 
 
+def _tile_samples(layout: ResNetLayout) -> int:
+    return max(TILE_SAMPLES, TILE_WINDOWS * layout.window)
+
+
 def _tile_edge(layout: ResNetLayout, step_px: int, count: int) -> int:
     apart = _phases(layout, step_px) * step_px // layout.downsample
     return layout.window + (count - 1) * apart
@@ -221,7 +238,7 @@ def _price_note(layout: ResNetLayout, grid: CellGrid, rounded: CellGrid, one_by_
         return ()
     pooled = max(1, (layout.window - layout.field) // layout.stride + 1)
     dense = ResNetLayout.dense(pooled=pooled, downsample=layout.downsample, stem_pool=layout.stem_pool)
-    count = _outputs_along(dense, rounded, TILE_SAMPLES)
+    count = _outputs_along(dense, rounded, _tile_samples(dense))
     times = one_by_one / (_work(dense, _tile_edge(dense, rounded.step_px, count)) / count**2)
     if times < WORTH_SAYING:
         return ()

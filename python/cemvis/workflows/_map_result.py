@@ -16,7 +16,6 @@ from cemvis.images.grey_scale import GreyScale, GreyTransform
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.inference import Backend
 from cemvis.workflows import _map_files as names
-from cemvis.workflows._map_network_plan import TILE_SAMPLES
 from cemvis.workflows._map_plan import BLOCK_BYTES, CellGrid
 from cemvis.workflows._map_predict import CellCounts, Statistics
 
@@ -55,8 +54,9 @@ class MapConfig:
     batch : int or None
         Windows that a network is given at once, where it predicts them one by one; None for as many as are fast on a
         CPU.
-    tile_samples : int
-        Samples along the edge of the tiles of a dense map, if one window is not larger; 1,024 take 0.8 GB.
+    tile_samples : int or None
+        Samples along the edge of the tiles of a dense map, if one window is not larger. 1,024 take 0.4 GB, and so many,
+        or five windows if that is more, are the default.
     """
 
     output: Path
@@ -69,7 +69,7 @@ class MapConfig:
     device: str = "auto"
     backend: Backend = "auto"
     batch: int | None = None
-    tile_samples: int = TILE_SAMPLES
+    tile_samples: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.anchors, GreyScale) and self.anchors not in ("auto", "none"):
@@ -79,8 +79,9 @@ class MapConfig:
         if self.backend not in get_args(Backend):
             msg = f"backend is {self.backend!r}; wanted one of {', '.join(get_args(Backend))}"
             raise InputError(msg)
-        batch = 1 if self.batch is None else self.batch
-        for name, size in {"block_bytes": self.block_bytes, "batch": batch, "tile_samples": self.tile_samples}.items():
+        sizes = {"batch": self.batch, "tile_samples": self.tile_samples}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        for name, size in ({"block_bytes": self.block_bytes} | given).items():
             if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
                 msg = f"{name} is {size!r}; wanted a whole number above 0"
                 raise InputError(msg)
@@ -108,6 +109,8 @@ class MapResult:
         What was decided on the way, such as leaving out an info bar or rounding the step.
     interval_notes : Mapping
         Why a property has no prediction interval, by its name.
+    network : str
+        What the model's network read and how it was computed, in words; empty if it has none.
     """
 
     output: Path
@@ -121,6 +124,7 @@ class MapResult:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     interval_notes: Mapping[str, str]
+    network: str = ""
 
     def values(self, name: str) -> NDArray[np.float32]:
         """Read the map of a property, (rows, cols) float32 in its unit, NaN where a cell is masked."""

@@ -15,7 +15,7 @@ from cemvis.workflows._map_files import publish
 from cemvis.workflows._map_inputs import image_origin, notes_on
 from cemvis.workflows._map_mask import check_mask
 from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
-from cemvis.workflows._map_network_plan import fitted_layout, plan_network
+from cemvis.workflows._map_network_plan import fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
 from cemvis.workflows._map_plan import BYTES_PER_CELL, CellGrid, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import NetworkCells, Statistics, predict_cells, sampled
@@ -95,6 +95,7 @@ def run_map(
         tuple(warned),
         notes=(*notes_on(image), *job.notes),
         interval_notes={each.name: each.interval.note for each in model.properties if each.interval.stretch is None},
+        network="" if job.network is None else in_words(job.network.plan),
     )
 
 

@@ -20,7 +20,6 @@ from cemvis.models.model import Model
 from cemvis.workflows._map_files import check_free, names_of
 from cemvis.workflows._map_mask import open_mask
 from cemvis.workflows._map_model import default_model, given_model
-from cemvis.workflows._map_network_plan import TILE_SAMPLES
 from cemvis.workflows._map_plan import BLOCK_BYTES
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_run import collected_warnings, run_map
@@ -46,7 +45,7 @@ def map_mosaic(
     device: str = "auto",
     backend: Backend = "auto",
     batch: int | None = None,
-    tile_samples: int = TILE_SAMPLES,
+    tile_samples: int | None = None,
     progress: Progress | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> MapResult:
