@@ -150,10 +150,10 @@ def network(folder: Path) -> Path:
 
 
 def test_rounded_step_is_told_once_and_early(mosaic: Path, network: Path, tmp_path: Path) -> None:
-    given = (mosaic, "--model", network, "--pixel-size", "50 nm", "--step", "0.85", "--device", "cpu")
+    given = (mosaic, "--model", network, "--pixel-size", "50 nm", "--step", "0.85", "--device", "cpu", "--tile", 200)
     result = run(*given, "-o", tmp_path / "map")
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("Note: the step was rounded from 0.85 to 0.8 um (16 px)")
+    assert result.stderr.startswith("Note: the step was rounded from 0.85 to 0.8 um: dense maps")
     assert len(result.stderr.splitlines()) == 1
     assert "Note:" not in result.stdout
     assert "one every 0.8 um" in result.stdout

@@ -242,8 +242,7 @@ def test_rounded_steps_are_told_before_the_work(mosaic: Path, dense: Model, tmp_
 
     result = mapped(mosaic, dense, tmp_path / "map", step_um=0.85, notify=told.append, progress=early)
     assert told == [
-        "the step was rounded from 0.85 to 0.8 um (16 px), a whole multiple of 8 px and of the network's samples, as "
-        "dense maps need"
+        "the step was rounded from 0.85 to 0.8 um: dense maps have steps of whole multiples of 8 px, here 16 px"
     ]
     assert result.notes == tuple(told)
     assert result.grid.step_px == 16

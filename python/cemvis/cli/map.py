@@ -51,7 +51,8 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     "step_um",
     type=click.FloatRange(min=0, min_open=True),
     metavar="UM",
-    help="Distance between cells in um, rounded to whole pixels.  [default: the model's window; 1 with --sample]",
+    help="Distance between cells in um, rounded to whole pixels, in dense maps to multiples of 8.  [default: the "
+    "model's window; 1 with --sample]",
 )
 @click.option(
     "--pixel-size",
@@ -89,6 +90,13 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     help="What a network runs with.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Windows for a network at once.  [default: by their size]")
+@click.option(
+    "--tile",
+    "tile_samples",
+    type=click.IntRange(min=1),
+    metavar="SAMPLES",
+    help="Edge of the tiles of a dense map; smaller ones take less memory.  [default: 1024, or five windows]",
+)
 @click.option("--resume", is_flag=True, help="Continue an unfinished map of the same inputs and settings.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier map.")
 @click.option("--sample", is_flag=True, help="Map the virtual mosaic that comes with cemvis.")
@@ -107,6 +115,7 @@ def command(
     device: str,
     backend: Backend,
     batch: int | None,
+    tile_samples: int | None,
     resume: bool,
     overwrite: bool,
     sample: bool,
@@ -146,6 +155,7 @@ def command(
                 device=device,
                 backend=backend,
                 batch=batch,
+                tile_samples=tile_samples,
                 resume=resume,
                 overwrite=overwrite,
                 progress=progress,

@@ -15,6 +15,7 @@ from cemvis.workflows._map_plan import CellGrid, cut
 
 SAMPLE_TOLERANCE = 0.1  # a sample may be this much larger or smaller than in training
 STEP_MULTIPLE_PX = 8
+NEAR_STEP = 0.25  # a step may be rounded by such a share of it for the sake of fewer passes
 TILE_SAMPLES = 1024  # along the edge of a dense tile: 0.4 GB of activations
 TILE_WINDOWS = 5  # or so many windows: what overlaps the next tile then costs little more than half of the tile
 BATCH_SAMPLES = 2**19  # in a batch of windows: eight of the paper's
@@ -131,8 +132,8 @@ def plan_network(
 ) -> tuple[NetworkPlan, tuple[str, ...]]:
     """Return how `grid` is computed with a network, in the cheaper of the two ways, and what there is to say about it.
 
-    A given step below the window is rounded to whole multiples of 8 px and of a sample where that makes a dense map;
-    any other step is kept to the pixel.
+    A given step below the window is rounded to whole multiples of 8 px, and of a sample if one is near, where that
+    makes a dense map; any other step is kept to the pixel.
 
     Parameters
     ----------
@@ -193,8 +194,16 @@ def at_border(plan: NetworkPlan, first: int, last: int) -> NDArray[np.bool_]:
 
 
 def _rounded(layout: ResNetLayout, grid: CellGrid) -> CellGrid:
-    multiple = math.lcm(STEP_MULTIPLE_PX, layout.downsample)
-    return replace(grid, step_px=max(1, round(grid.step_px / multiple)) * multiple)
+    """Return `grid` with a step of whole multiples of 8 px; of whole samples, too, where that is near what was asked.
+
+    A step of whole samples needs the fewest passes. With 7 px to a sample it is at least 56 px, far from 8.
+    """
+    steps = [
+        max(1, round(grid.step_px / multiple)) * multiple
+        for multiple in (math.lcm(STEP_MULTIPLE_PX, layout.downsample), STEP_MULTIPLE_PX)
+    ]
+    near = abs(steps[0] - grid.step_px) <= grid.step_px * NEAR_STEP
+    return replace(grid, step_px=steps[0] if near else steps[1])
 
 
 def _phases(layout: ResNetLayout, step_px: int) -> int:
@@ -227,8 +236,8 @@ def _step_note(grid: CellGrid, rounded: CellGrid) -> tuple[str, ...]:
     if rounded.step_px == grid.step_px:
         return ()
     return (
-        f"the step was rounded from {grid.step_um:.4g} to {rounded.step_um:.4g} um ({rounded.step_px} px), a whole "
-        "multiple of 8 px and of the network's samples, as dense maps need",
+        f"the step was rounded from {grid.step_um:.4g} to {rounded.step_um:.4g} um: dense maps have steps of whole "
+        f"multiples of {STEP_MULTIPLE_PX} px, here {rounded.step_px} px",
     )
 
 

@@ -67,8 +67,8 @@ def map_mosaic(
     output : path
         The folder for the files; made if needed.
     step_um : float, optional
-        Distance between cells in um, rounded to whole pixels, and for dense maps to whole multiples of 8 px and of the
-        network's samples; the model's window if not given.
+        Distance between cells in um, rounded to whole pixels, and for dense maps to whole multiples of 8 px; the
+        model's window if not given.
     pixel_size : PixelSize or str, optional
         Of the mosaic, for example ``"40 nm"``, instead of what its file says. An array has none of its own.
     anchors : "auto", "none", GreyScale or (matrix, clinker)
