@@ -18,7 +18,7 @@ from cemvis.models.model import Model
 from cemvis.models.model_file import load_model, save_model
 from cemvis.models.prediction import Flag
 from cemvis.models.resnet_layout import ResNetLayout
-from cemvis.workflows import _map_model, _map_write
+from cemvis.workflows import _map_inputs, _map_write
 from cemvis.workflows.map import MapResult, map_mosaic, unfinished
 from mosaics import example_model, paste_like
 from networks import model_around, random_window_network
@@ -312,21 +312,21 @@ def test_what_cannot_run_is_refused_before_the_pass(
 @pytest.fixture
 def embedded(dense: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
     models = {"resnet": dense, "table": example_model(folder / "table.safetensors")}
-    monkeypatch.setattr(_map_model, "embedded_kinds", lambda: tuple(models))
-    monkeypatch.setattr(_map_model, "embedded_model", models.__getitem__)
+    monkeypatch.setattr(_map_inputs, "embedded_kinds", lambda: tuple(models))
+    monkeypatch.setattr(_map_inputs, "embedded_model", models.__getitem__)
     return models
 
 
 def test_default_is_the_network_where_it_fits_and_else_the_table(embedded: dict[str, Model]) -> None:
-    chosen, notes = _map_model.default_model(PixelSize(0.025, "option"))
+    chosen, notes = _map_inputs.default_model(PixelSize(0.025, "option"))
     assert chosen is embedded["resnet"]
     assert notes == ()
-    chosen, notes = _map_model.default_model(PixelSize(0.2, "option"))
+    chosen, notes = _map_inputs.default_model(PixelSize(0.2, "option"))
     assert chosen is embedded["table"]
     assert len(notes) == 1
     assert notes[0].startswith("the embedded table model is used, not the network: at 200 nm/px no whole number")
     del embedded["resnet"]
-    chosen, notes = _map_model.default_model(PixelSize(0.05, "option"))
+    chosen, notes = _map_inputs.default_model(PixelSize(0.05, "option"))
     assert chosen is embedded["table"]
     assert notes == ()
 
@@ -341,8 +341,8 @@ def test_table_that_stands_in_is_told_of(mosaic: Path, tmp_path: Path, recwarn: 
 
 
 def test_embedded_models_go_by_their_names(embedded: dict[str, Model]) -> None:
-    assert _map_model.given_model("table") is embedded["table"]
-    assert _map_model.given_model("resnet") is embedded["resnet"]
-    assert _map_model.given_model(None) is None
+    assert _map_inputs.given_model("table") is embedded["table"]
+    assert _map_inputs.given_model("resnet") is embedded["resnet"]
+    assert _map_inputs.given_model(None) is None
     with pytest.raises(CemvisError, match="cannot read model table"):
-        _map_model.given_model("./table")
+        _map_inputs.given_model("./table")

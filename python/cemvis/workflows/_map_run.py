@@ -12,8 +12,7 @@ from cemvis._checks import thread_count
 from cemvis.errors import CemvisWarning, FileAccessError, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
-from cemvis.workflows._map_inputs import image_origin, notes_on
-from cemvis.workflows._map_mask import check_mask
+from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on
 from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
 from cemvis.workflows._map_network_plan import fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows

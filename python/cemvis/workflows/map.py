@@ -18,8 +18,7 @@ from cemvis.images.pixel_size import PixelSize
 from cemvis.models.inference import Backend
 from cemvis.models.model import Model
 from cemvis.workflows._map_files import check_free, names_of
-from cemvis.workflows._map_mask import open_mask
-from cemvis.workflows._map_model import default_model, given_model
+from cemvis.workflows._map_inputs import default_model, given_model, open_mask
 from cemvis.workflows._map_plan import BLOCK_BYTES
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_run import collected_warnings, run_map
