@@ -1,0 +1,1 @@
+"""Indenter files as typed tables: what was measured, where, in which order, and how sure that is."""
