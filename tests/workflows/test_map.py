@@ -464,6 +464,14 @@ def test_other_settings_are_not_mixed_into_an_unfinished_map(mosaic: Path, model
     assert unfinished(tmp_path / "map") is None
 
 
+def test_blocks_of_another_size_are_not_taken_for_those_that_are_finished(
+    mosaic: Path, model: Model, tmp_path: Path
+) -> None:
+    interrupt(mosaic, model, tmp_path / "map")
+    with pytest.raises(InputError, match=rf"block_bytes was {SMALL_BLOCKS}, is {SMALL_BLOCKS + 1};.*--overwrite"):
+        mapped(mosaic, model, tmp_path / "map", block_bytes=SMALL_BLOCKS + 1, resume=True)
+
+
 def test_other_pixels_are_not_mixed_into_an_unfinished_map(mosaic: Path, model: Model, tmp_path: Path) -> None:
     copy = tmp_path / "mosaic.tif"
     copy.write_bytes(mosaic.read_bytes())
