@@ -51,7 +51,11 @@ def lattice_of(xy_um: Floats) -> Lattice:
 
 
 def _pitch(along: Floats, across: Floats) -> float:
-    """Return the median over tests of the shortest step along an axis."""
-    shortest = np.where(across < _ALONG * along, along, np.inf).min(axis=1)
+    """Return the median of the steps to the next tests along an axis, on either side."""
+    lies_along = across < _ALONG * along
+    shortest = np.where(lies_along, along, np.inf).min(axis=1)
     shortest = shortest[np.isfinite(shortest)]
-    return float(np.median(shortest)) if len(shortest) else math.nan
+    if not len(shortest):
+        return math.nan
+    # The shorter of two steps is short by chance where positions scatter; all steps of about its length are not.
+    return float(np.median(along[lies_along & (along < 1.5 * np.median(shortest))]))
