@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import io
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cemvis.models.history import Epoch, History
-from cemvis.models.metrics import coverage_by_value, scores
+from cemvis.models.metrics import BinScores, coverage_by_value, scores
 from cemvis.models.prediction import Prediction
 from cemvis.report import style
 from cemvis.report.network_training import (
     IntervalsByValue,
     NetworkPairs,
+    coverage_csv,
     coverage_figure,
     history_figure,
     network_figure,
@@ -139,3 +142,21 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path) -> None:
     for name in ("one.png", "two.png"):
         style.save_png(coverage_figure([intervals("modulus")]), tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_the_table_of_coverage_holds_each_number_under_its_name() -> None:
+    one = BinScores(10.0, 20.0, 33, 4, 0.91, 0.85, 0.95, 12.5, 3.25)
+    table = pd.read_csv(io.StringIO(coverage_csv([IntervalsByValue("modulus", "GPa", 0.9, (one, one))])))
+    assert len(table) == 2
+    assert table.iloc[0].to_dict() == {
+        "property": "modulus",
+        "predicted_from_gpa": 10.0,
+        "predicted_to_gpa": 20.0,
+        "pairs": 33,
+        "batches": 4,
+        "coverage": 0.91,
+        "coverage_low": 0.85,
+        "coverage_high": 0.95,
+        "mean_width_gpa": 12.5,
+        "mae_gpa": 3.25,
+    }

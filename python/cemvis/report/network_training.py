@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -153,6 +155,28 @@ def coverage_figure(shown: Sequence[IntervalsByValue], *, title: str = "Interval
         draw_coverage(style.add_axes_in(figure, left, top, wide, high), one)
         draw_widths(style.add_axes_in(figure, left + wide + LEFT_IN, top, wide, high), one)
     return figure
+
+
+def coverage_csv(shown: Sequence[IntervalsByValue]) -> str:
+    """Return coverage and width of the intervals over the predicted value as CSV: a row for each property and bin."""
+    columns = {
+        "low": "predicted_from_gpa",
+        "high": "predicted_to_gpa",
+        "n": "pairs",
+        "batches": "batches",
+        "coverage": "coverage",
+        "coverage_low": "coverage_low",
+        "coverage_high": "coverage_high",
+        "mean_width": "mean_width_gpa",
+        "mae": "mae_gpa",
+    }
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["property", *columns.values()])
+    for one in shown:
+        for each in one.bins:
+            table.writerow([one.name, *(f"{getattr(each, name):.6g}" for name in columns)])
+    return text.getvalue()
 
 
 def draw_coverage(axes: Axes, one: IntervalsByValue) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,12 +13,13 @@ from cemvis.errors import InputError
 from cemvis.images.grey_scale import GreyTransform
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
-from cemvis.models.metrics import BinScores, coverage_by_value
+from cemvis.models.metrics import coverage_by_value
 from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.report.network_training import (
     IntervalsByValue,
     NetworkPairs,
+    coverage_csv,
     coverage_figure,
     history_figure,
     network_figure,
@@ -140,7 +139,7 @@ def write_network_files(
         for one in trained.properties
     ]
     write_text(stem.with_name(f"{stem.name}.history.csv"), trained.history.to_csv())
-    write_text(stem.with_name(f"{stem.name}.coverage.csv"), coverage_csv({one.name: one.bins for one in covered}))
+    write_text(stem.with_name(f"{stem.name}.coverage.csv"), coverage_csv(covered))
     save_png(network_figure(shown), stem.with_name(f"{stem.name}.png"))
     save_png(history_figure(trained.history), stem.with_name(f"{stem.name}.history.png"))
     save_png(coverage_figure(covered), stem.with_name(f"{stem.name}.coverage.png"))
@@ -155,18 +154,3 @@ def write_network_files(
         "left_out_by_the_guard": split.guarded,
         "coverage_by_predicted_value": {one.name: [asdict(each) for each in one.bins] for one in covered},
     }
-
-
-def coverage_csv(bins: Mapping[str, tuple[BinScores, ...]]) -> str:
-    """Return coverage and width of the intervals over the predicted value as CSV; a row for each property and bin."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ["property", "predicted_from_gpa", "predicted_to_gpa", "pairs", "coverage", "mean_width_gpa", "mae_gpa"]
-    )
-    for name, each in bins.items():
-        for one in each:
-            numbers = (one.low, one.high, one.n, one.batches, one.coverage, one.coverage_low)
-            more = (one.coverage_high, one.mean_width, one.mae)
-            table.writerow([name, *(f"{number:.6g}" for number in (*numbers, *more))])
-    return text.getvalue()
