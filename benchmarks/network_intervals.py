@@ -91,7 +91,7 @@ def look_at(folder: Path, model: Model) -> Specimen:
     batches = np.concatenate([each.indents.batch + first for each, first in zip(pairs, offsets, strict=False)])
     measured = {name: np.concatenate([each.indents.measured_gpa[name] for each in pairs]) for name in network.targets}
     with opened_windows(pairs, transforms, network.layout, pixel_size=None) as mosaics:
-        windows = WindowPairs(mosaics, grey, measured, batches)
+        windows = WindowPairs(mosaics, grey, measured, batches, pairs[0].window_px)
         outputs = predict_examples(network, window_examples(windows, network))
     flags = grey_flags(grey, network.grey_range)
     predictions = {}
@@ -159,10 +159,11 @@ def main() -> None:
     network = model.window_network
     assert network is not None, "the model holds no network"
     seen = look_at(given.trained_on, model)
-    assert len(seen.batches) == model.training.pairs, "these are not the areas that the model was trained on"
+    digests = [each.sha256 for each in seen.windows.mosaics]
+    assert digests == [each.mosaic_sha256 for each in model.training.areas], "the model was trained on other areas"
     level = model.properties[0].interval.level
-    window_px = network.layout.window_px
-    split = network_split(seen.batches, seen.windows.places, window_px=window_px, level=level, seed=model.training.seed)
+    guard_px = max(network.layout.window_px, seen.windows.cell_px)
+    split = network_split(seen.batches, seen.windows.places, guard_px=guard_px, level=level, seed=model.training.seed)
     tables = {
         name: TableNetwork.fit(seen.mean_grey[split.train], truth[split.train], level=level)
         for name, truth in seen.measured.items()

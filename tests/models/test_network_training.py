@@ -46,7 +46,7 @@ def make_pairs(*, digests: tuple[str, str] = ("a", "b")) -> WindowPairs:
         corners = np.stack([rng.integers(0, 90 - 32, 20), rng.integers(0, 120 - 32, 20)], axis=1)
         mosaics.append(MosaicWindows(Micrograph.from_array(image, pixel_size=None), digest, transform, corners))
     measured = {"modulus": rng.uniform(10, 100, 40), "hardness": rng.uniform(0.5, 5, 40)}
-    return WindowPairs(tuple(mosaics), rng.uniform(90, 210, 40), measured, np.repeat(np.arange(4), 10))
+    return WindowPairs(tuple(mosaics), rng.uniform(90, 210, 40), measured, np.repeat(np.arange(4), 10), 32)
 
 
 def test_the_loss_is_the_mean_squared_error_and_spreads_learn_beside_it() -> None:

@@ -71,12 +71,15 @@ class WindowPairs:
         Measured values by property.
     batches : (n,) int64
         Counted through all mosaics.
+    cell_px : int
+        Edge of the cells that the values are for, in pixels.
     """
 
     mosaics: tuple[MosaicWindows, ...]
     mean_grey: Floats
     measured_gpa: dict[str, Floats]
     batches: NDArray[np.int64]
+    cell_px: int
 
     @property
     def places(self) -> Places:
@@ -153,7 +156,8 @@ def train_window_network(
         msg = f"{len(pairs.batches)} usable pairs; wanted at least {LEAST_PAIRS} to train and test on"
         raise InputError(msg)
     truth = pairs.targets_gpa
-    split = network_split(pairs.batches, pairs.places, window_px=layout.window_px, level=level, seed=config.seed)
+    guard_px = max(layout.window_px, pairs.cell_px)
+    split = network_split(pairs.batches, pairs.places, guard_px=guard_px, level=level, seed=config.seed)
     examples, standards = standardised(pairs, split.train, layout, config.seed)
     torch.manual_seed(config.seed)
     module = ResNet(layout)

@@ -17,6 +17,7 @@ TEST_SHARE = 0.2
 """Share of the pairs, or of the batches, that is tested on: the paper's."""
 _CALIBRATION_SHARE = 0.3
 _LEAST_TRAINING_SHARE = 0.25
+_LEAST_NETWORK_SHARE = 0.5
 
 NETWORK_SHARES = {"test": 0.15, "calibration": 0.15, "validation": 0.10}
 """Shares of the batches that a network is not trained on."""
@@ -99,8 +100,8 @@ class NetworkSplit:
     neighbours : (n,) int
         Pairs of the training batches that were left out one by one: what a split at random tests on.
     validation, calibration, test : (n,) int
-        Whole batches; `calibration` is empty where there are too few for it to promise anything, and `validation` is
-        `neighbours` where there are fewer than three.
+        Whole batches; `calibration` is empty where there are too few for it to promise anything. With two batches
+        `validation` is drawn from the training batches, one by one.
     guarded : int
         Pairs left out of training because what the network would have read overlaps what it reads for a pair of
         another set.
@@ -122,20 +123,25 @@ class Places(NamedTuple):
 
 
 def network_split(
-    batches: NDArray[np.int64], places: Places, *, window_px: int, level: float, seed: int
+    batches: NDArray[np.int64], places: Places, *, guard_px: int, level: float, seed: int
 ) -> NetworkSplit:
-    """Split pairs by whole batches: about 60 % to train on, 10 % to choose the epoch, 15 % to calibrate, 15 % to test.
+    """Split pairs by whole batches: some to train on, to choose the epoch, to calibrate, and to test.
 
-    Batches touch each other, and windows reach into the next batch. Pairs of the training batches whose window shares
-    a pixel with the window of a pair of another batch set are therefore not trained on.
+    From 60 batches on these are about 60, 10, 15 and 15 %. Calibration gets at least the batches that an interval at
+    `level` needs (9 for 90 %) as long as half of all batches is left to train on, which takes 36 of them; otherwise it
+    gets none. Of the training batches a tenth of the pairs is left out one by one.
+
+    Batches touch each other, and windows reach into the next batch. Pairs of the training batches that lie nearer than
+    `guard_px` along both axes to a pair of another set are therefore not trained on. The other sets are not guarded
+    against each other.
 
     Parameters
     ----------
     batches : (n,) int64
         The batch of each pair.
     places : Places
-    window_px : int
-        Edge of the window that the network reads.
+    guard_px : int
+        The larger of a cell and the window that the network reads.
     level : float
         Share of the measurements that the intervals are to hold.
     seed : int
@@ -144,7 +150,7 @@ def network_split(
     Raises
     ------
     InputError
-        If there are fewer than two batches, or the guard leaves nothing to train on.
+        If there are fewer than two batches, or a set is left with fewer than two pairs.
     """
     names = np.unique(batches)
     if len(names) < 2:
@@ -156,38 +162,44 @@ def network_split(
     sets = {name: np.flatnonzero(np.isin(batches, part)) for name, part in zip(counts, parts, strict=False)}
     inner = np.flatnonzero(np.isin(batches, parts[-1]))
     held_out = np.concatenate(list(sets.values()))
-    free = inner[~_overlapping(places, inner, held_out, window_px)]
-    neighbours = np.sort(rng.permutation(free)[: round(NEIGHBOUR_SHARE * len(free))])
-    train = np.setdiff1d(free, neighbours)
-    if min(len(train), len(neighbours)) < 2:
+    free = inner[~_overlapping(places, inner, held_out, guard_px)]
+    shuffled = rng.permutation(free)
+    share = round(NEIGHBOUR_SHARE * len(free))
+    if counts["validation"]:
+        chosen = {"neighbours": np.sort(shuffled[:share]), "train": np.sort(shuffled[share:])}
+    else:  # another draw, so that what the epoch is chosen by is not what is tested on
+        drawn = np.split(shuffled, [share, 2 * share])
+        chosen = dict(zip(("neighbours", "validation", "train"), map(np.sort, drawn), strict=True))
+    sets = sets | chosen
+    few = [name for name, found in sets.items() if len(found) < 2 and (name != "calibration" or counts[name])]
+    if few:
+        sizes = ", ".join(f"{len(found):,} {name}" for name, found in sets.items())
         msg = (
-            f"{len(train)} pairs are left to train on: the others are of test batches, or their windows of "
-            f"{window_px} px reach into those; wanted more or larger batches, or a smaller window"
+            f"the split leaves too few pairs: {sizes}, and {len(inner) - len(free):,} whose windows of {guard_px} px "
+            "reach into other sets; wanted at least 2 in each: more or larger batches, or a smaller window"
         )
         raise InputError(msg)
-    if not counts["validation"]:
-        sets["validation"] = neighbours
-    return NetworkSplit(train, neighbours, **sets, guarded=len(inner) - len(free))
+    return NetworkSplit(**sets, guarded=len(inner) - len(free))
 
 
 def _network_counts(batches: int, level: float) -> dict[str, int]:
     """Return how many batches go into each set that is not trained on."""
     counts = {name: max(1, round(share * batches)) for name, share in NETWORK_SHARES.items()}
     counts["calibration"] = max(least_batches(level), counts["calibration"])
-    if batches - sum(counts.values()) < _LEAST_TRAINING_SHARE * batches:
+    if batches - sum(counts.values()) < _LEAST_NETWORK_SHARE * batches:
         counts["calibration"] = 0
     if batches < 3:
         counts["validation"] = 0
     return counts
 
 
-def _overlapping(places: Places, of: Indices, others: Indices, window_px: int) -> NDArray[np.bool_]:
-    """Return which windows `of` share a pixel with one of the `others`."""
+def _overlapping(places: Places, of: Indices, others: Indices, guard_px: int) -> NDArray[np.bool_]:
+    """Return which windows `of` begin nearer than `guard_px` along both axes to one of the `others`."""
     from scipy.spatial import cKDTree
 
     # Mosaics are moved apart, so that one tree serves all of them.
-    apart = places.mosaic[:, np.newaxis] * (int(places.top_left.max(initial=0)) + 2 * window_px) * np.array([1, 0])
+    apart = places.mosaic[:, np.newaxis] * (int(places.top_left.max(initial=0)) + 2 * guard_px) * np.array([1, 0])
     corners = (places.top_left + apart).astype(np.float64)
-    distance, _ = cKDTree(corners[others]).query(corners[of], p=np.inf, distance_upper_bound=window_px)
-    near: NDArray[np.bool_] = distance < window_px
+    distance, _ = cKDTree(corners[others]).query(corners[of], p=np.inf, distance_upper_bound=guard_px)
+    near: NDArray[np.bool_] = distance < guard_px
     return near

@@ -335,7 +335,10 @@ def _fit_network(
     from cemvis.models.network_training import WindowPairs, train_window_network
 
     job = {
-        "pairs": [[each.mosaic_sha256, each.indents_sha256, len(each.indents)] for each in pairs],
+        "pairs": [
+            [each.mosaic_sha256, each.indents_sha256, len(each.indents), each.pixel_size.um, each.window_px]
+            for each in pairs
+        ],
         "properties": list(pooled.measured),
         "layout": asdict(layout),
         "grey_transforms": [[each.gain, each.offset] for each in transforms],
@@ -344,7 +347,7 @@ def _fit_network(
     }
     trainer = replace(config.resnet.trainer, seed=config.seed)
     with opened_windows(pairs, transforms, layout, pixel_size=config.pixel_size) as mosaics:
-        windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches)
+        windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches, pairs[0].window_px)
         trained = train_window_network(
             windows,
             layout,
