@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from areas import PIXEL_UM, WINDOW_PX, WINDOW_UM, make_area
-from cemvis.errors import CoverageWarning, InputError, OutputExistsError, TrainingError
+from cemvis.errors import CoverageWarning, FileAccessError, InputError, OutputExistsError, TrainingError
 from cemvis.models.model_file import load_model
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.workflows.pairs import Area
@@ -140,6 +140,34 @@ def test_what_cannot_be_trained_is_refused(area, tmp_path) -> None:
     with pytest.raises(InputError, match="the window of every indent, or the 1090 px that the network reads"):
         train([area], output, replace(CONFIG, resnet=ResNetConfig(downsample=10, pooled=1)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_outlives_a_start_that_fails(area, tmp_path) -> None:
+    checkpoint = tmp_path / "d.checkpoint.safetensors"
+    checkpoint.write_bytes(b"hours of work")
+    lost = replace(CONFIG, resnet=ResNetConfig(trainer=replace(QUICK, device="cuda:99")))
+    with pytest.raises(InputError, match="cuda:99"):
+        train([area], tmp_path / "d.safetensors", lost, overwrite=True)
+    with pytest.raises(FileAccessError):
+        train(
+            [Area("none", tmp_path / "no.tif", tmp_path / "no.csv")], tmp_path / "d.safetensors", CONFIG, overwrite=True
+        )
+    assert checkpoint.read_bytes() == b"hours of work"
+
+
+def test_an_odd_pair_is_no_step_of_its_own(tmp_path) -> None:
+    make_area(tmp_path / "one", seed=4, grid=(1, 3))
+    config = replace(DENSE, resnet=ResNetConfig(pooled=1, trainer=replace(DENSE.resnet.trainer, batch=2)))
+    moments = []
+
+    def stop(moment) -> None:
+        moments.append(moment)
+        if moment.step == moment.steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([Area.in_folder(tmp_path / "one")], tmp_path / "d.safetensors", config, progress=stop)
+    assert all(np.isfinite(one.train_loss) for one in moments)
 
 
 def test_one_batch_cannot_be_split(tmp_path) -> None:

@@ -118,7 +118,7 @@ def _check_same(path: Path, now: dict[str, Any], then: dict[str, Any]) -> None:
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         msg = (
             f"cannot continue from {path}: {'; '.join(differing[:3])}{more}; "
-            "give the same settings, or start anew with --overwrite"
+            "give the same settings, or start anew with --overwrite and without --resume"
         )
         raise InputError(msg)
 

@@ -213,8 +213,11 @@ def window_examples(pairs: WindowPairs, network: WindowNetwork) -> WindowExample
 def predict_examples(
     network: WindowNetwork, examples: WindowExamples | Subset, *, device: str = "cpu", threads: int | None = None
 ) -> Outputs:
-    """Return what `network` says about each example: arrays (n, properties)."""
-    predictor = network.predictor(device=device, threads=threads)
+    """Return what `network` says about each example: arrays (n, properties).
+
+    By PyTorch, so that what is written of a training does not depend on what else is installed.
+    """
+    predictor = network.predictor(backend="torch", device=device, threads=threads)
     parts = np.array_split(np.arange(len(examples)), -(-len(examples) // _PREDICTED_AT_ONCE))
     found = [predictor.windows(examples.windows(part)) for part in parts]
     return Outputs(np.concatenate([one.value_gpa for one in found]), np.concatenate([one.spread_gpa for one in found]))
@@ -286,7 +289,7 @@ def _judge(
             test=scores(truth[test], quantiles.value),
             quantiles=interval_scores(quantiles, truth[test], batches[test]),
             intervals=None if calibrated is None else interval_scores(calibrated, truth[test], batches[test]),
-            validation=scores(truth[split.validation], raw.value[split.validation]),
+            validation=scores(truth[split.validation], raw.value[split.validation]) if with_intervals else None,
         )
 
     return PropertyReport(

@@ -163,7 +163,8 @@ class _Run:
         prepared = self.accelerator.prepare(wrapped, self.optimizer, device_placement=[spread_out] * 2)
         self.network: nn.Module = prepared[0]
         self.stepper = prepared[1]
-        self.steps = -(-len(train) // config.batch)
+        # Never a step of one: batch normalisation cannot learn from a single value.
+        self.steps = min(-(-len(train) // config.batch), len(train) // 2)
         if len(train) // self.steps < self.accelerator.num_processes:
             msg = (
                 f"steps of {len(train) // self.steps} examples are too few for {self.accelerator.num_processes} "

@@ -62,6 +62,12 @@ class TrainerConfig:
                 msg = f"{name} is {value!r}; wanted a whole number from {least} to 1,000,000"
                 raise InputError(msg)
         positive(self.learning_rate, name="learning_rate")
+        if not self.checkpoint_every_s >= 0:
+            msg = f"checkpoint_every_s is {self.checkpoint_every_s!r}; wanted seconds, 0 or more"
+            raise InputError(msg)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            msg = f"seed is {self.seed!r}; wanted a whole number from 0 to 2**32 - 1"
+            raise InputError(msg)
         if not 0 < self.plateau_factor < 1 or not 0 <= self.weight_decay < math.inf:
             msg = (
                 f"plateau_factor {self.plateau_factor}, weight_decay {self.weight_decay}; wanted 0 to 1, and 0 or more"

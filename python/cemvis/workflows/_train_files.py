@@ -48,11 +48,8 @@ class TrainedFiles:
         return self.model.with_name(f"{self.model.stem}.checkpoint.safetensors")
 
 
-def check_output(files: TrainedFiles, *, resume: bool, overwrite: bool) -> None:
-    """Refuse a model file that cannot be written, or results that would be replaced unasked; before work starts.
-
-    A checkpoint of a training that was stopped is kept if `resume` is set, and removed if only `overwrite` is.
-    """
+def check_output(files: TrainedFiles, *, network: bool, resume: bool, overwrite: bool) -> None:
+    """Refuse a model file that cannot be written, and results or a checkpoint that would be replaced unasked."""
     folder = files.model.parent
     if files.model.suffix != ".safetensors":
         msg = f"output {files.model}: wanted a name that ends in .safetensors"
@@ -64,11 +61,8 @@ def check_output(files: TrainedFiles, *, resume: bool, overwrite: bool) -> None:
     if taken and not overwrite:
         msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
         raise OutputExistsError(msg)
-    if files.checkpoint.exists() and not resume:
-        if not overwrite:
-            msg = (
-                f"{files.checkpoint} is of a training that was stopped; go on with --resume, or start anew with "
-                "--overwrite"
-            )
-            raise OutputExistsError(msg)
-        files.checkpoint.unlink()
+    if network and files.checkpoint.exists() and not resume and not overwrite:
+        msg = (
+            f"{files.checkpoint} is of a training that was stopped; go on with --resume, or start anew with --overwrite"
+        )
+        raise OutputExistsError(msg)

@@ -157,9 +157,11 @@ def train(
     """
     is_network = config.network == RESNET
     files = TrainedFiles.beside(Path(output), network=is_network)
-    check_output(files, resume=is_network and config.resnet.resume, overwrite=overwrite)
+    check_output(files, network=is_network, resume=config.resnet.resume, overwrite=overwrite)
     _check_distinct(areas)
     layout = _layout(areas[0], config) if is_network else None
+    if layout is not None:
+        _check_device(config)
     pairs: list[Pairs] = []
     transforms: list[GreyTransform] = []
     for area in areas:
@@ -227,6 +229,15 @@ def _layout(area: Area, config: TrainConfig) -> ResNetLayout:
     with open_micrograph(area.mosaic, pixel_size=config.pixel_size) as micrograph:
         window_px = round(config.window_um / micrograph.require_pixel_size().um)
     return config.resnet.layout(window_px, targets=len(config.properties))
+
+
+def _check_device(config: TrainConfig) -> None:
+    from cemvis.models.device import torch_device
+
+    device, precision = torch_device(config.resnet.trainer.device), config.resnet.trainer.precision
+    if precision == "fp16" and device.type == "cpu":
+        msg = "precision fp16 needs a GPU; wanted bf16 or no on the CPU"
+        raise InputError(msg)
 
 
 def _paired(area: Area, config: TrainConfig, layout: ResNetLayout | None) -> Pairs:
@@ -346,6 +357,8 @@ def _fit_network(
         "level": config.level,
     }
     trainer = replace(config.resnet.trainer, seed=config.seed)
+    if not config.resnet.resume:  # all that can be known beforehand is known by now
+        files.checkpoint.unlink(missing_ok=True)
     with opened_windows(pairs, transforms, layout, pixel_size=config.pixel_size) as mosaics:
         windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches, pairs[0].window_px)
         trained = train_window_network(
