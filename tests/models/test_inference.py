@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import importlib.util
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,12 +139,22 @@ def test_auto_takes_onnx_runtime_on_the_cpu_only(monkeypatch) -> None:
     def chosen(device: str) -> bool:
         return inference._takes_onnx("auto", device)
 
-    monkeypatch.setattr(inference, "_onnx_is_there", lambda: True)
+    monkeypatch.setattr(inference, "_onnx_trouble", lambda: "")
     assert chosen("cpu")
     assert not chosen("cuda")
     assert chosen("auto") == (torch_runner.torch_device("auto").type == "cpu")
-    monkeypatch.setattr(inference, "_onnx_is_there", lambda: False)
+    monkeypatch.setattr(inference, "_onnx_trouble", lambda: "is not there")
     assert not chosen("cpu")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_predictor_says_where_it_runs(backend) -> None:
+    wanted = {"torch": f"PyTorch {torch.__version__}"}
+    if backend == "onnx":
+        wanted["onnx"] = f"ONNX Runtime {importlib.metadata.version('onnxruntime')}"
+    for device in ("cpu", "auto") if torch_runner.torch_device("auto").type == "cpu" else ("cpu",):
+        predictor = random_window_network(LAYOUTS["padded"]).predictor(backend=backend, device=device)
+        assert predictor.ran_on == f"cpu, {wanted[backend]}"
 
 
 @pytest.mark.parametrize(
@@ -160,12 +172,33 @@ def test_backends_and_devices_that_are_not_there_are_one_line(arguments, message
     assert "\n" not in str(caught.value)
 
 
-def test_onnx_that_is_not_installed_says_how_to_get_it(monkeypatch) -> None:
-    monkeypatch.setattr(inference, "_onnx_is_there", lambda: False)
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (None, r"backend onnx is not installed; run: pip install 'cemvis\[onnx\]', or take backend torch"),
+        (
+            "raise ImportError('libonnx.so: cannot open\\nmore')",
+            r"backend onnx does not start \(ImportError: libonnx.so: cannot open\); run: pip install --force",
+        ),
+        ("import no_such_module", r"onnx does not start \(ModuleNotFoundError: No module named 'no_such_module'\)"),
+        ("raise TypeError", r"backend onnx does not start \(TypeError: \); run"),
+    ],
+    ids=["absent", "no library", "no neighbour", "without words"],
+)
+def test_onnx_that_does_not_work_is_one_line_or_left_out(written, message, monkeypatch, tmp_path) -> None:
     network = random_window_network(LAYOUTS["padded"])
-    with pytest.raises(InputError, match=r"backend onnx is not installed; run: pip install 'cemvis\[onnx\]'"):
+    if written is None:
+        monkeypatch.setitem(sys.modules, "onnx", None)
+    else:
+        monkeypatch.delitem(sys.modules, "onnx", raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "onnx.py").write_text(written)
+    with pytest.raises(InputError, match=message) as caught:
         network.predictor(backend="onnx")
-    assert network.predictor().windows(bright_and_dark((1, 37, 37))).value_gpa.shape == (1, 2)
+    assert "\n" not in str(caught.value)
+    predictor = network.predictor()
+    assert "PyTorch" in predictor.ran_on
+    assert predictor.windows(bright_and_dark((1, 37, 37))).value_gpa.shape == (1, 2)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, torch.OutOfMemoryError])

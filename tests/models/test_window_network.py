@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load
 
 from cemvis.errors import InputError
+from cemvis.images.grey_scale import GreyScale, transform_to
 from cemvis.models.inference import Outputs
 from cemvis.models.model_file import load_model, save_model
 from cemvis.models.prediction import Flag
@@ -49,6 +50,33 @@ def half(half_bytes: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "half.safetensors"
     path.write_bytes(half_bytes)
     return path
+
+
+def test_the_standard_of_a_mosaic_is_the_networks_own_on_the_models_scale() -> None:
+    network = random_window_network(LAYOUT)  # grey levels 120 +- 25
+    transform = transform_to(GreyScale(matrix=100.0, clinker=200.0), GreyScale(matrix=30.0, clinker=70.0))
+    mean, sd = network.standard_on(transform)
+    assert (mean, sd) == pytest.approx((38.0, 10.0))
+    levels = np.array([11.0, 38.0, 61.5])
+    np.testing.assert_allclose((levels - mean) / sd, (transform.apply(levels) - 120.0) / 25.0)
+
+
+def test_cells_outside_the_training_range_are_flagged() -> None:
+    network = random_window_network(LAYOUT)  # cells from 60 to 215
+    flags = network.grey_flags(np.array([[59.9, 60.0, 150.0], [215.0, 215.1, -3.0]]))
+    assert flags.dtype == np.uint8
+    assert flags.tolist() == [[Flag.CLIPPED_LOW, 0, 0], [0, Flag.CLIPPED_HIGH, Flag.CLIPPED_LOW]]
+
+
+def test_a_network_of_something_that_cemvis_does_not_know_is_no_model() -> None:
+    known = model_around(random_window_network(LAYOUT))
+    network = dataclasses.replace(known.window_network, targets=("modulus", "colour"))
+    properties = tuple(
+        dataclasses.replace(one, name=name, fitted=network)
+        for one, name in zip(known.properties, network.targets, strict=True)
+    )
+    with pytest.raises(InputError, match="property 'colour' is unknown; wanted some of modulus, hardness"):
+        dataclasses.replace(known, properties=properties)
 
 
 def test_a_network_comes_back_from_its_file_as_it_was(network, written) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
@@ -42,6 +42,10 @@ class Outputs:
 class Predictor(Protocol):
     """A network that is ready to run."""
 
+    @property
+    def ran_on(self) -> str:
+        """Where it runs and with what, such as "cpu, ONNX Runtime 1.23.0"."""
+
     def windows(self, batch: Array) -> Outputs:
         """Predict standardised windows, (n, window, window) float32; the outputs are (n, targets)."""
 
@@ -63,6 +67,10 @@ class Predictor(Protocol):
 
 class Runner(Protocol):
     """A backend: standardised samples in, standardised outputs out, nothing checked."""
+
+    @property
+    def ran_on(self) -> str:
+        """Device, and backend with its version."""
 
     def windows(self, batch: Array) -> Array:
         """Return (n, outputs) for (n, window, window)."""
@@ -125,6 +133,11 @@ class NetworkPredictor:
         self._sd = np.array(network.target_sd_gpa)
         self._runner = runner
 
+    @property
+    def ran_on(self) -> str:
+        """Where it runs and with what; see `Predictor.ran_on`."""
+        return self._runner.ran_on
+
     def windows(self, batch: Array) -> Outputs:
         """Predict windows one by one; see `Predictor.windows`."""
         edge = self._layout.window
@@ -161,15 +174,18 @@ def check_dense(layout: ResNetLayout) -> None:
 
 
 def _takes_onnx(backend: Backend, device: str) -> bool:
+    if backend == "torch":
+        return False
+    trouble = _onnx_trouble()
     if backend == "onnx":
         if device not in ("cpu", "auto"):
             msg = f"backend onnx runs on the CPU only, not on {device!r}; leave the device out, or take backend torch"
             raise InputError(msg)
-        if not _onnx_is_there():
-            msg = "backend onnx is not installed; run: pip install 'cemvis[onnx]', or take backend torch"
+        if trouble:
+            msg = f"backend onnx {trouble}, or take backend torch"
             raise InputError(msg)
         return True
-    if backend == "torch" or not _onnx_is_there():
+    if trouble:
         return False
     if device == "auto":
         from cemvis.models.device import torch_device
@@ -178,5 +194,20 @@ def _takes_onnx(backend: Backend, device: str) -> bool:
     return device == "cpu"
 
 
-def _onnx_is_there() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in ("onnx", "onnxruntime"))
+def _onnx_trouble() -> str:
+    """Return why ONNX Runtime cannot be used, and what would help; empty if it can."""
+    try:
+        for name in ("onnx", "onnxruntime"):
+            importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name in ("onnx", "onnxruntime"):
+            return "is not installed; run: pip install 'cemvis[onnx]'"
+        return _broken(error)
+    except Exception as error:  # a compiled package that does not fit its neighbours fails in any way it likes
+        return _broken(error)
+    return ""
+
+
+def _broken(error: Exception) -> str:
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"does not start ({type(error).__name__}: {first_line}); run: pip install --force-reinstall 'cemvis[onnx]'"

@@ -165,6 +165,10 @@ class Model:
     digest: str = ""
 
     def __post_init__(self) -> None:
+        unknown = [one.name for one in self.properties if one.name not in UNITS]
+        if unknown:
+            msg = f"property {unknown[0]!r} is unknown; wanted some of {', '.join(UNITS)}"
+            raise InputError(msg)
         network = self.window_network
         if network is None:
             return

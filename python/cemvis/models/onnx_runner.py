@@ -34,6 +34,11 @@ class OnnxRunner:
         self._network = network
         self._threads = thread_count(threads)
 
+    @property
+    def ran_on(self) -> str:
+        """Device, and backend with its version."""
+        return f"cpu, ONNX Runtime {onnxruntime.__version__}"
+
     def windows(self, batch: Array) -> Array:
         """Return (n, outputs) for (n, window, window)."""
         return _run(self._windows, batch[:, np.newaxis])

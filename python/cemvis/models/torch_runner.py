@@ -46,6 +46,11 @@ class TorchRunner:
         ]
         self._hidden, self._output = self._on_device(network.hidden), self._on_device(network.output)
 
+    @property
+    def ran_on(self) -> str:
+        """Device, and backend with its version."""
+        return f"{self._device}, PyTorch {torch.__version__}"
+
     def windows(self, batch: Array) -> Array:
         """Return (n, outputs) for (n, window, window)."""
         with self._running():

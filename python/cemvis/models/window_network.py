@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.errors import InputError
+from cemvis.models.prediction import Flag
 from cemvis.models.resnet_layout import ResNetLayout
 
 if TYPE_CHECKING:
+    from cemvis.images.grey_scale import GreyTransform
     from cemvis.models.inference import Backend, Predictor
     from cemvis.models.resnet import ResNet
 
@@ -121,6 +123,24 @@ class WindowNetwork:
         weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self.state.items()}
         module.load_state_dict(counters | weights)
         return module.eval()
+
+    def standard_on(self, transform: GreyTransform) -> tuple[float, float]:
+        """Return `grey_mean` and `grey_sd` on the grey scale of a mosaic that `transform` takes to the model's."""
+        return (self.grey_mean - transform.offset) / transform.gain, self.grey_sd / transform.gain
+
+    def grey_flags(self, mean_grey: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return the flags of cells that are darker or brighter than every training cell.
+
+        Parameters
+        ----------
+        mean_grey : (...) float64
+            Of the cells, on the model's grey scale.
+        """
+        darkest, brightest = self.grey_range
+        flags = np.zeros(mean_grey.shape, np.uint8)
+        flags[mean_grey < darkest] = Flag.CLIPPED_LOW
+        flags[mean_grey > brightest] = Flag.CLIPPED_HIGH
+        return flags
 
     def predictor(self, *, backend: Backend = "auto", device: str = "cpu", threads: int | None = None) -> Predictor:
         """Return what runs this network; see `cemvis.models.inference.predictor`."""

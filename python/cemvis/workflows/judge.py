@@ -222,10 +222,8 @@ def _predicted(model: Model, area: Area, config: JudgeConfig) -> _Judged:
             warnings.warn(warning, stacklevel=3)
         predictions = {one.name: one.predict(grey) for one in model.properties}
     else:
-        from cemvis.models.network_training import grey_flags
-
         outputs = _outputs(network, pairs, transform, config)
-        predictions = model.predict_outputs(outputs, grey_flags(grey, network.grey_range))
+        predictions = model.predict_outputs(outputs, network.grey_flags(grey))
     return _Judged(pairs, transform, predictions, bool(trained_on))
 
 
@@ -251,8 +249,7 @@ def _outputs(network: WindowNetwork, pairs: Pairs, transform: GreyTransform, con
         source = WindowSource(
             image,
             field_corner(pairs.top_left, pairs.window_px, layout.window_px),
-            (network.grey_mean - transform.offset) / transform.gain,
-            network.grey_sd / transform.gain,
+            *network.standard_on(transform),
         )
         nothing = np.zeros((len(pairs.indents), len(network.targets)), np.float32)
         examples = WindowExamples([source], nothing, window_px=layout.window_px, downsample=layout.downsample)
