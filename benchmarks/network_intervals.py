@@ -26,7 +26,7 @@ from cemvis.models.intervals import normal_quantiles
 from cemvis.models.metrics import coverage_by_value, coverage_range, scores
 from cemvis.models.model import Model
 from cemvis.models.model_file import load_model
-from cemvis.models.network_training import WindowPairs, grey_flags, predict_examples, window_examples
+from cemvis.models.network_training import WindowPairs, predict_examples, window_examples
 from cemvis.models.networks import TableNetwork
 from cemvis.models.prediction import Prediction
 from cemvis.models.splits import network_split
@@ -93,7 +93,7 @@ def look_at(folder: Path, model: Model) -> Specimen:
     with opened_windows(pairs, transforms, network.layout, pixel_size=None) as mosaics:
         windows = WindowPairs(mosaics, grey, measured, batches, pairs[0].window_px)
         outputs = predict_examples(network, window_examples(windows, network))
-    flags = grey_flags(grey, network.grey_range)
+    flags = network.grey_flags(grey)
     predictions = {}
     for index, one in enumerate(model.properties):
         value, spread = outputs.value_gpa[:, index], outputs.spread_gpa[:, index]

@@ -9,13 +9,11 @@ from cemvis.images.micrograph import Micrograph
 from cemvis.models.network_training import (
     MosaicWindows,
     WindowPairs,
-    grey_flags,
     predict_examples,
     standardised,
     value_and_spread_loss,
     window_examples,
 )
-from cemvis.models.prediction import Flag
 from cemvis.models.resnet import ResNet
 from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.models.window_network import WindowNetwork
@@ -66,11 +64,6 @@ def test_a_network_without_spread_has_the_plain_loss() -> None:
     network = Given([[1.0, 2.0]])
     loss = value_and_spread_loss(network, (torch.zeros(1, 1, 16, 16), torch.tensor([[0.0, 4.0]])))
     assert loss.item() == pytest.approx(2.5)
-
-
-def test_cells_outside_the_training_range_are_flagged() -> None:
-    flags = grey_flags(np.array([89.9, 90.0, 150.0, 210.0, 210.1]), (90.0, 210.0))
-    assert flags.tolist() == [Flag.CLIPPED_LOW, 0, 0, 0, Flag.CLIPPED_HIGH]
 
 
 def test_two_areas_on_one_mosaic_lie_on_one_mosaic() -> None:

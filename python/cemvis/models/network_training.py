@@ -20,7 +20,7 @@ from cemvis.models.inference import Outputs
 from cemvis.models.intervals import Interval, calibrate, normal_quantiles
 from cemvis.models.metrics import PropertyReport, SplitReport, interval_scores, scores
 from cemvis.models.model import PropertyModel
-from cemvis.models.prediction import Flag, Prediction
+from cemvis.models.prediction import Prediction
 from cemvis.models.resnet import ResNet
 from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.models.splits import Indices, NetworkSplit, Places, network_split
@@ -28,7 +28,7 @@ from cemvis.models.trainer import Moment, fit
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.models.training import LEAST_PAIRS
 from cemvis.models.window_examples import Subset, WindowExamples, WindowSource, held
-from cemvis.models.window_network import WindowNetwork
+from cemvis.models.window_network import WindowNetwork, standard_on
 
 Floats = NDArray[np.float64]
 
@@ -173,7 +173,7 @@ def train_window_network(
     )
     network = WindowNetwork.from_module(module.cpu(), targets=tuple(pairs.measured_gpa), half=half, **standards)
     outputs = predict_examples(network, examples, device=config.device, threads=threads)
-    flags = grey_flags(pairs.mean_grey, network.grey_range)
+    flags = network.grey_flags(pairs.mean_grey)
     properties, predictions = {}, {}
     for index, name in enumerate(network.targets):
         raw = normal_quantiles(outputs.value_gpa[:, index], outputs.spread_gpa[:, index], flags, level=level)
@@ -223,14 +223,6 @@ def predict_examples(
     return Outputs(np.concatenate([one.value_gpa for one in found]), np.concatenate([one.spread_gpa for one in found]))
 
 
-def grey_flags(mean_grey: Floats, grey_range: tuple[float, float]) -> NDArray[np.uint8]:
-    """Return the flags of cells that are darker or brighter than every training cell."""
-    flags = np.zeros(mean_grey.shape, np.uint8)
-    flags[mean_grey < grey_range[0]] = Flag.CLIPPED_LOW
-    flags[mean_grey > grey_range[1]] = Flag.CLIPPED_HIGH
-    return flags
-
-
 def standardised(
     pairs: WindowPairs, train: Indices, layout: ResNetLayout, seed: int
 ) -> tuple[WindowExamples, dict[str, Any]]:
@@ -270,8 +262,7 @@ def _examples(
         WindowSource(
             each.micrograph,
             each.top_left,
-            (grey_mean - each.transform.offset) / each.transform.gain,
-            grey_sd / each.transform.gain,
+            *standard_on(each.transform, grey_mean=grey_mean, grey_sd=grey_sd),
         )
         for each in pairs.mosaics
     ]

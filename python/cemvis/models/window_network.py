@@ -126,7 +126,7 @@ class WindowNetwork:
 
     def standard_on(self, transform: GreyTransform) -> tuple[float, float]:
         """Return `grey_mean` and `grey_sd` on the grey scale of a mosaic that `transform` takes to the model's."""
-        return (self.grey_mean - transform.offset) / transform.gain, self.grey_sd / transform.gain
+        return standard_on(transform, grey_mean=self.grey_mean, grey_sd=self.grey_sd)
 
     def grey_flags(self, mean_grey: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return the flags of cells that are darker or brighter than every training cell.
@@ -147,6 +147,11 @@ class WindowNetwork:
         from cemvis.models.inference import predictor
 
         return predictor(self, backend=backend, device=device, threads=threads)
+
+
+def standard_on(transform: GreyTransform, *, grey_mean: float, grey_sd: float) -> tuple[float, float]:
+    """Return a mean and a deviation on the model's grey scale as they are on a mosaic's; see `GreyTransform`."""
+    return (grey_mean - transform.offset) / transform.gain, grey_sd / transform.gain
 
 
 def _stored(dimensions: int, precision: str) -> np.dtype[Any]:
