@@ -19,7 +19,7 @@ def test_a_dense_network_says_what_it_reads() -> None:
         "for each       square window of 10 um, from the pixels in and around its middle",
         "network        ResNet-18 of half width, unpadded; 3,063,236 numbers, weights in float16",
         "reads          133 x 133 samples (each the mean of 4 x 4 px): 532 px, 21.28 um along an edge",
-        "dense maps     steps of 32 px, 1.28 um, in one pass",
+        "dense maps     steps of 32 px, 1.28 um, in one pass; down to 8 px, 0.32 um, in 16",
         "grey range     60 to 215 (modulus); 60 to 215 (hardness)",
     ):
         assert line in card.split("\n")

@@ -33,6 +33,7 @@ from cemvis.images.pixel_size import PixelSize
 from cemvis.models.model import Model
 from cemvis.models.prediction import Flag
 from cemvis.workflows import _map_store
+from cemvis.workflows._map_plan import CellGrid, plan_blocks
 from cemvis.workflows.map import MapResult, map_mosaic, unfinished
 from mosaics import example_model, paste_like
 
@@ -479,6 +480,26 @@ def test_other_pixels_are_not_mixed_into_an_unfinished_map(mosaic: Path, model: 
     tifffile.imwrite(copy, paste_like((305, 407), seed=9), tile=(64, 64), compression="zlib", metadata=None)
     with pytest.raises(InputError, match=r"mosaic.sha256 was"):
         mapped(copy, model, tmp_path / "map", block_bytes=SMALL_BLOCKS, resume=True)
+
+
+def test_blocks_with_other_edges_are_not_mixed_into_an_unfinished_map(model: Model, tmp_path: Path) -> None:
+    """As many blocks, but other ones: rows that neither map made would be left at 0."""
+    path, (first, second) = tmp_path / "mosaic.tif", (98_000, 104_000)
+    tifffile.imwrite(path, paste_like((1000, 300)), metadata=None)
+    grid = CellGrid((1000, 300), PIXEL_UM, WINDOW_PX, WINDOW_PX)
+    planned = [plan_blocks(grid, (1, 300), block_px=size, block_cells=size // 16) for size in (first, second)]
+    assert len(planned[0].blocks) == len(planned[1].blocks)
+    assert planned[0].blocks != planned[1].blocks
+    with Interrupted.of(path) as image:
+        image.after = 2
+        with pytest.raises(KeyboardInterrupt):
+            map_mosaic(image, model, output=tmp_path / "map", block_bytes=first, anchors=(110.0, 210.0))
+    assert unfinished(tmp_path / "map") is not None
+    with pytest.raises(InputError, match=rf"block_bytes was {first}, is {second}, pieces was .*--overwrite"):
+        mapped(path, model, tmp_path / "map", block_bytes=second, resume=True)
+    result = mapped(path, model, tmp_path / "map", block_bytes=first, resume=True)
+    whole = mapped(path, model, tmp_path / "whole")
+    np.testing.assert_array_equal(result.values("modulus"), whole.values("modulus"))
 
 
 def test_nothing_to_resume_is_a_fresh_start(mosaic: Path, model: Model, tmp_path: Path) -> None:

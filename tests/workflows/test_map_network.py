@@ -197,6 +197,32 @@ def test_masked_cells_have_no_value_and_the_others_are_the_same(
     assert result.counts.mapped == result.counts.border == 9
 
 
+@pytest.mark.parametrize("blocks", [64 * 2**20, 20_000])
+def test_no_interval_where_the_network_reads_beyond_the_region(dense: Model, tmp_path: Path, blocks: int) -> None:
+    """What lies outside the mask counts as unknown: the values depend on it."""
+    image, region = paste_like((180, 210)), np.ones((180, 210), np.uint8)
+    region[:, :30] = 0
+    region[90:94, 190:] = 0
+    spoilt = np.where(region == 1, image, 255).astype(np.uint8)
+    first, second = (
+        mapped(each, dense, tmp_path / str(number), mask=region, step_um=0.8, block_bytes=blocks)
+        for number, each in enumerate((image, spoilt))
+    )
+    tops, lefts = np.arange(0, 161, 16) - 45, np.arange(0, 191, 16) - 45
+    within = np.array([
+        [min(top, left) >= 0 and region[top : top + 109, left : left + 109].sum() == 109**2 for left in lefts]
+        for top in tops
+    ])  # fmt: skip
+    assert 0 < within.sum() < first.counts.mapped
+    flags = first.to_frame()["flags"].to_numpy().reshape(within.shape)
+    mapped_cells, border = (flags & Flag.MASKED) == 0, (flags & Flag.BORDER) != 0
+    np.testing.assert_array_equal(border, mapped_cells & ~within)
+    assert first.counts.border == border.sum()
+    np.testing.assert_array_equal(np.isfinite(first.half_width("modulus")), within)
+    np.testing.assert_array_equal(first.values("modulus")[within], second.values("modulus")[within])
+    assert (first.values("modulus")[border] != second.values("modulus")[border]).any()
+
+
 # Interrupts
 
 

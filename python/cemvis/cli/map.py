@@ -209,7 +209,8 @@ def _summary(result: MapResult, told: list[str]) -> str:
         )
     lines += [f"{name.capitalize()}: {why}." for name, why in result.interval_notes.items()]
     if counts.border:
-        lines.append(f"Without an interval, since the network reads over the mosaic's border: {counts.border:,} cells.")
+        whose = "the border of the mosaic or of the mask" if counts.masked else "the mosaic's border"
+        lines.append(f"Without an interval, since the network reads over {whose}: {counts.border:,} cells.")
     if counts.outside:
         lines.append(f"Outside the model's training range: {counts.outside:,} cells ({counts.outside_share:.1%}).")
     if result.warnings:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cemvis.models.metrics import IntervalScores, Scores
 from cemvis.models.model import Model, PropertyModel
+from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.models.window_network import WindowNetwork
 
 _BY_BATCH = "by batch: the model in the file, tested on whole batches that it never saw."
@@ -30,6 +31,7 @@ ONLY_VIRTUAL = (
     "It was trained on virtual paste, to demonstrate and to test. For real work, train a model on your own pairs of "
     "mosaics and indents."
 )
+FINEST_STEP_PX = 8  # of dense maps
 _LABEL = 15
 _NETWORKS = {
     "table": "table of mean grey levels",
@@ -111,7 +113,16 @@ def _network_rows(network: WindowNetwork, pixel_size_um: float) -> Iterator[tupl
     edge = f"{layout.window_px} px, {layout.window_px * pixel_size_um:.4g} um"
     yield "reads", f"{layout.window} x {layout.window} samples{mean}: {edge} along an edge"
     if layout.padding == "none":
-        yield "dense maps", f"steps of {layout.stride_px} px, {layout.stride_px * pixel_size_um:.4g} um, in one pass"
+        yield "dense maps", _dense_steps(layout, pixel_size_um)
+
+
+def _dense_steps(layout: ResNetLayout, pixel_size_um: float) -> str:
+    """Return at which steps a dense map takes one pass over the mosaic, and how many the finest takes."""
+    passes = (layout.stride_px // FINEST_STEP_PX) ** 2
+    steps = f"steps of {layout.stride_px} px, {layout.stride_px * pixel_size_um:.4g} um, in one pass"
+    if passes == 1:
+        return steps
+    return f"{steps}; down to {FINEST_STEP_PX} px, {FINEST_STEP_PX * pixel_size_um:.4g} um, in {passes}"
 
 
 def _ranges(model: Model) -> Iterator[tuple[str, float, float]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cemvis.errors import PixelSizeError
 from cemvis.models.resnet_layout import CHANNELS, HIDDEN, PAPER_MARGIN, ResNetLayout
 from cemvis.workflows._map_plan import CellGrid, cut
+from cemvis.workflows._map_region import Square
 
 SAMPLE_TOLERANCE = 0.1  # a sample may be this much larger or smaller than in training
 STEP_MULTIPLE_PX = 8
@@ -80,6 +81,12 @@ class NetworkPlan:
     def offset_px(self) -> int:
         """From a cell's first pixel to its field's."""
         return (self.grid.window_px - self.field_px) // 2
+
+    @property
+    def beyond_the_cell(self) -> Square | None:
+        """What the network reads for a cell; None if that lies within the cell."""
+        field = Square(self.offset_px, self.field_px)
+        return field if field.size_px > self.grid.window_px else None
 
     @property
     def phases(self) -> int:

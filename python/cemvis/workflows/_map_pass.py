@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cemvis.kernels.tiling import window_sums_grid
 from cemvis.workflows._map_plan import Block, CellGrid, Plan
 from cemvis.workflows._map_read import StripeReader, read_ahead
+from cemvis.workflows._map_region import Square, reach, wholly_wanted
 from cemvis.workflows._map_store import GridFile, WorkFolder
 
 if TYPE_CHECKING:
@@ -31,24 +32,34 @@ class WindowGrids:
         uint64, sum of the pixels of each window.
     inside : GridFile or None
         uint8, 1 where the whole window lies in the region of interest; None without a mask.
+    around : GridFile or None
+        uint8, 1 where all that a network reads for the cell lies in the mosaic and in the region of interest; None
+        without a mask, or if it reads no further than the cell.
     overview : GridFile
         float32, mean grey level over squares of the plan's `overview_factor`.
     """
 
     total: GridFile
     inside: GridFile | None
+    around: GridFile | None
     overview: GridFile
 
     @staticmethod
-    def kinds(grid: CellGrid, plan: Plan, *, masked: bool) -> dict[str, tuple[tuple[int, int], str]]:
+    def kinds(
+        grid: CellGrid, plan: Plan, *, masked: bool, field: Square | None
+    ) -> dict[str, tuple[tuple[int, int], str]]:
         """Return shape and type of each grid by its name, for the work folder."""
         kinds = {"total": (grid.shape, "uint64"), "overview": (plan.overview_shape, "float32")}
-        return kinds | {"inside": (grid.shape, "uint8")} if masked else kinds
+        if masked:
+            kinds["inside"] = (grid.shape, "uint8")
+        if masked and field is not None:
+            kinds["around"] = (grid.shape, "uint8")
+        return kinds
 
     @classmethod
     def in_folder(cls, work: WorkFolder) -> WindowGrids:
         """Return the grids in `work`."""
-        return cls(work.grids["total"], work.grids.get("inside"), work.grids["overview"])
+        return cls(work.grids["total"], work.grids.get("inside"), work.grids.get("around"), work.grids["overview"])
 
 
 def sum_windows(
@@ -59,11 +70,14 @@ def sum_windows(
     work: WorkFolder,
     grids: WindowGrids,
     *,
+    field: Square | None,
     finished: set[int],
     threads: int,
     progress: Progress | None,
 ) -> None:
     """Fill `grids` block by block, leaving out the blocks that are `finished`.
+
+    With a `field` the mask is read as far as the fields of a block's cells reach.
 
     An interrupt between or within blocks leaves finished blocks and their journal as they are.
     """
@@ -73,8 +87,9 @@ def sum_windows(
     def read(number: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
         block = plan.blocks[number]
         window = (block.top, block.left, block.bottom, block.right)
-        return images.read(*window), None if masks is None else masks.read(*window)
+        return images.read(*window), None if masks is None else masks.read(*reach(block, grid, squares))
 
+    squares = [Square.cell(grid), *([] if field is None else [field])]
     todo = [number for number in range(len(plan.blocks)) if number not in finished]
     if progress is not None:
         progress(len(plan.blocks) - len(todo), len(plan.blocks))
@@ -83,9 +98,9 @@ def sum_windows(
             for done, (number, (pixels, wanted)) in enumerate(read_blocks, start=1):
                 block = plan.blocks[number]
                 grids.total.write(block.cell_rows, block.cell_cols, _totals(pixels, block, grid, threads))
-                if grids.inside is not None and wanted is not None:
-                    chosen = _totals((wanted != 0).view(np.uint8), block, grid, threads)
-                    grids.inside.write(block.cell_rows, block.cell_cols, chosen == grid.window_px**2)
+                if wanted is not None:
+                    top, left, _, _ = reach(block, grid, squares)
+                    _write_region((wanted != 0).view(np.uint8), top, left, block, grid, grids, field, threads)
                 if block.over_rows.stop > block.over_rows.start and block.over_cols.stop > block.over_cols.start:
                     grids.overview.write(block.over_rows, block.over_cols, _overview(pixels, block, plan, threads))
                 work.finish_block(number)
@@ -93,6 +108,23 @@ def sum_windows(
                     progress(len(plan.blocks) - len(todo) + done, len(plan.blocks))
     finally:
         work.write_journal()
+
+
+def _write_region(
+    wanted: NDArray[np.uint8],
+    top: int,
+    left: int,
+    block: Block,
+    grid: CellGrid,
+    grids: WindowGrids,
+    field: Square | None,
+    threads: int,
+) -> None:
+    """Write which cells of `block` lie in the region of interest, and which of their fields do."""
+    for file, square in ((grids.inside, Square.cell(grid)), (grids.around, field)):
+        if file is not None and square is not None:
+            found = wholly_wanted(wanted, top, left, block=block, grid=grid, square=square, threads=threads)
+            file.write(block.cell_rows, block.cell_cols, found)
 
 
 def _totals(pixels: NDArray[Any], block: Block, grid: CellGrid, threads: int) -> NDArray[np.uint64]:

@@ -55,7 +55,7 @@ class CellCounts:
     unseen_level : int
         Mapped cells with a grey level that no training window had.
     border : int
-        Mapped cells for which a network reads beyond the mosaic's border.
+        Mapped cells for which a network reads beyond the border of the mosaic or of the region of interest.
     """
 
     cells: int
@@ -162,10 +162,14 @@ _COUNTED = (Flag.MASKED, Flag.CLIPPED_LOW | Flag.CLIPPED_HIGH, Flag.UNSEEN_LEVEL
 
 @dataclass(frozen=True)
 class NetworkCells:
-    """What a network said about the cells, and where what it read lies."""
+    """What a network said about the cells, and where what it read lies.
+
+    `around` is 1 where what it read for a cell lies in the region of interest; None if it does for every mapped cell.
+    """
 
     plan: NetworkPlan
     grids: NetworkGrids
+    around: GridFile | None
     grey_range: tuple[float, float]
 
     def predict(
@@ -173,7 +177,10 @@ class NetworkCells:
     ) -> dict[str, Prediction]:
         """Return the predictions of the `mapped` cells of the rows `first` to `last`, whose mean grey is `grey`."""
         darkest, brightest = self.grey_range
-        flags = np.where(at_border(self.plan, first, last), np.uint8(Flag.BORDER), np.uint8(0))
+        beyond = at_border(self.plan, first, last)
+        if self.around is not None:
+            beyond |= self.around.read(first, last) == 0
+        flags = np.where(beyond, np.uint8(Flag.BORDER), np.uint8(0))
         flags[grey < darkest] |= np.uint8(Flag.CLIPPED_LOW)
         flags[grey > brightest] |= np.uint8(Flag.CLIPPED_HIGH)
         outputs = self.grids.read(first, last)

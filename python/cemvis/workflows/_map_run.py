@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cemvis._checks import thread_count
-from cemvis.errors import CemvisWarning, FileAccessError, FileFormatError, GreyScaleError, GreyScaleWarning, InputError
+from cemvis.errors import (
+    CemvisWarning,
+    DeviceMemoryError,
+    FileAccessError,
+    FileFormatError,
+    GreyScaleError,
+    GreyScaleWarning,
+    InputError,
+)
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
 from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on
 from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
-from cemvis.workflows._map_network_plan import fitted_layout, in_words, plan_network
+from cemvis.workflows._map_network_plan import Tile, fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
-from cemvis.workflows._map_plan import BYTES_PER_CELL, CellGrid, cell_grid, pixel_size_warning, plan_blocks
+from cemvis.workflows._map_plan import BYTES_PER_CELL, Block, CellGrid, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import NetworkCells, Statistics, predict_cells, sampled
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
 from cemvis.workflows._map_store import WorkFolder
@@ -76,6 +85,10 @@ def run_map(
     except (FileFormatError, InputError):  # going on would meet the same again, so there is nothing to resume
         job.work.remove()
         raise
+    except DeviceMemoryError as error:  # smaller pieces are another job
+        job.work.remove()
+        msg = f"{error}; give a smaller --tile or --batch (tile_samples=, batch=), or --device cpu"
+        raise DeviceMemoryError(msg) from error
     except FileAccessError as error:
         if not model.digest:
             raise
@@ -114,6 +127,7 @@ def _pass_over(
         job.plan,
         job.work,
         windows,
+        field=None if job.network is None else job.network.plan.beyond_the_cell,
         finished=finished,
         threads=threads,
         progress=lambda done, all_blocks: report("reading the mosaic", done, all_blocks),
@@ -169,13 +183,23 @@ def _prepare(
         },
         network=None if network is None else network.plan,
     )
-    kinds, blocks = WindowGrids.kinds(grid, plan, masked=region is not None), len(plan.blocks)
+    field = None if network is None else network.plan.beyond_the_cell
+    kinds, blocks = WindowGrids.kinds(grid, plan, masked=region is not None, field=field), len(plan.blocks)
     if network is not None:
         kinds |= NetworkGrids.kinds(grid, network.network.targets)
         blocks += len(network.plan.tiles)
-    job = origin if network is None else origin | {"tiles": len(network.plan.tiles)}
+    # Blocks are finished by their numbers: the same number has to stand for the same cells when the map goes on.
+    pieces = _digest(plan.blocks, () if network is None else network.plan.tiles)
+    job = origin | {"block_bytes": int(config.block_bytes), "pieces": pieces}
+    if network is not None and config.tile_samples is not None:
+        job |= {"tile_samples": int(config.tile_samples)}
     work = WorkFolder(config.output, job, blocks=blocks, grids=kinds)
     return Prepared(grid, plan, transform, origin, work, network, (*notes, *more_notes))
+
+
+def _digest(*pieces: Sequence[Block] | Sequence[Tile]) -> str:
+    """Return a digest of the cells and pixels of every piece that a map is made in."""
+    return hashlib.sha256(repr(pieces).encode()).hexdigest()
 
 
 def _network(
@@ -184,7 +208,7 @@ def _network(
     """Return the model's network, ready to run, and what there is to say about it; None if it has none."""
     network = model.window_network
     if network is None:
-        return None, ()
+        return None, _unused_options(config)
     layout = fitted_layout(network.layout, pixel_size_um=grid.pixel_size_um, model_pixel_size_um=model.pixel_size_um)
     plan, notes = plan_network(
         layout,
@@ -196,6 +220,18 @@ def _network(
     )
     predictor = network.predictor(backend=config.backend, device=config.device, threads=thread_count(config.threads))
     return NetworkJob(plan, network, predictor, {"device": config.device, "backend": config.backend}), notes
+
+
+def _unused_options(config: MapConfig) -> tuple[str, ...]:
+    """Return a note on the options that mean nothing to a model without a network, if any were given."""
+    asked = {
+        "--device": config.device != "auto",
+        "--backend": config.backend != "auto",
+        "--batch": config.batch is not None,
+        "--tile": config.tile_samples is not None,
+    }
+    given = [name for name, is_given in asked.items() if is_given]
+    return (f"{', '.join(given)}: for networks, and this model has none",) if given else ()
 
 
 def _transform(image: Micrograph, model: Model, anchors: Anchors, threads: int) -> GreyTransform:
@@ -226,7 +262,7 @@ def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
     if job.network is not None:
         targets = job.network.network.targets
         grids = NetworkGrids.in_folder(job.work, targets)
-        network = NetworkCells(job.network.plan, grids, job.network.network.grey_range)
+        network = NetworkCells(job.network.plan, grids, windows.around, job.network.network.grey_range)
     properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work, network)
     if counts.mapped == 0:
         msg = "no window lies wholly in the mask; is it inverted? wanted nonzero where it is to be mapped"

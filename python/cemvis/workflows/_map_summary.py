@@ -31,7 +31,7 @@ _NETWORK_FLAG_TEXT = {
     Flag.CLIPPED_LOW: "darker than every training window: no interval",
     Flag.CLIPPED_HIGH: "brighter than every training window: no interval",
     Flag.MASKED: _MASKED_TEXT,
-    Flag.BORDER: "the network reads over the mosaic's border, where it was mirrored: no interval",
+    Flag.BORDER: "the network reads over the border of the mosaic (mirrored) or of the region of interest: no interval",
 }
 
 
