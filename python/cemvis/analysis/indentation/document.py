@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._files import access_errors, sha256_of
+from cemvis.analysis.indentation.compound import DamagedError
+from cemvis.analysis.indentation.extents import check_xls, check_xlsx
 from cemvis.errors import FileFormatError, InputError
 
 if TYPE_CHECKING:
@@ -181,12 +183,14 @@ def open_document(path: Path) -> Document:
 def _open_workbook(path: Path, kind: str) -> CalamineWorkbook:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
+    look = check_xls if kind == "xls" else check_xlsx
     try:
+        look(path)
         workbook = CalamineWorkbook.from_path(str(path))
     except PasswordError as error:
         msg = f"{path} is protected by a password; save it without one"
         raise FileFormatError(msg) from error
-    except (CalamineError, OSError, ValueError) as error:
+    except (CalamineError, DamagedError, OSError, ValueError) as error:
         msg = (
             f"{path} starts as a workbook ({kind}) but cannot be read: {_one_line(error)}; is it cut short or damaged?"
         )
@@ -207,7 +211,7 @@ def _text_grid(path: Path) -> Grid:
     lines = _decoded(data).splitlines()
     separator = _separator(lines)
     rows: list[list[Any]] = [_split(line, separator) for line in lines]
-    return Grid(str(path), "", rows, decimal_comma=separator != "," and _has_decimal_commas(rows))
+    return Grid(str(path), "", rows, decimal_comma=_has_decimal_commas(rows))
 
 
 def _decoded(data: bytes) -> str:
