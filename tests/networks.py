@@ -34,9 +34,28 @@ def random_resnet(layout: ResNetLayout, *, seed: int = 0) -> ResNet:
 
 def random_window_network(layout: ResNetLayout, *, seed: int = 0, half: bool = False) -> WindowNetwork:
     """Return `random_resnet` with standards, its targets being modulus and hardness in this order."""
-    count = layout.targets
+    return _with_standards(random_resnet(layout, seed=seed), half=half)
+
+
+def settled_window_network(layout: ResNetLayout, *, seed: int = 0, half: bool = False) -> WindowNetwork:
+    """Return `random_window_network` with running statistics of `bright_and_dark` windows.
+
+    As in a trained network numbers are of the order of 1 throughout, and outputs differ from window to window by a
+    good share of a deviation: small errors can be told from the outputs' own spread.
+    """
+    network = random_resnet(layout, seed=seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train()(torch.from_numpy(bright_and_dark((8, 1, layout.window, layout.window), seed=seed)))
+    return _with_standards(network.eval(), half=half)
+
+
+def _with_standards(network: ResNet, *, half: bool) -> WindowNetwork:
+    count = network.layout.targets
     return WindowNetwork.from_module(
-        random_resnet(layout, seed=seed),
+        network,
         targets=TARGETS[:count],
         grey_mean=120.0,
         grey_sd=25.0,

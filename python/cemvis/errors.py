@@ -45,6 +45,10 @@ class DeviceMemoryError(CemvisError, MemoryError):
     """A device has too little memory for what it was given."""
 
 
+class DeviceError(CemvisError, RuntimeError):
+    """A device failed at its work."""
+
+
 class NotFittedError(CemvisError, AttributeError):
     """A result was asked for before there was one."""
 

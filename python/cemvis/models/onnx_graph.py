@@ -26,13 +26,18 @@ def windows_graph(network: FoldedNetwork) -> bytes:
     return graph.bytes(("windows", ["n", 1, edge, edge]), ("outputs", ["n", network.layout.outputs]))
 
 
-def dense_graph(network: FoldedNetwork) -> bytes:
-    """Return the graph from ``tile``, (1, 1, rows, cols), to the mean features of its windows, ``pooled``."""
-    graph, edge = _Graph(), network.layout.pooled
-    # The mean over a square is the mean over its rows of the means over its columns: 2 * pooled additions.
-    along = graph.add("AveragePool", [_trunk(graph, network, "tile")], kernel_shape=[1, edge])
-    graph.add("AveragePool", [along], "pooled", kernel_shape=[edge, 1])
-    return graph.bytes(("tile", [1, 1, "rows", "cols"]), ("pooled", [1, CHANNELS[-1], "r", "c"]))
+def trunk_graph(network: FoldedNetwork) -> bytes:
+    """Return the graph from ``tile``, (1, 1, rows, cols), to its ``features``."""
+    graph = _Graph()
+    _trunk(graph, network, "tile", "features")
+    return graph.bytes(("tile", [1, 1, "rows", "cols"]), ("features", [1, CHANNELS[-1], "r", "c"]))
+
+
+def means_graph(rows: int, cols: int) -> bytes:
+    """Return the graph from ``features`` to the ``means`` over every `rows` x `cols` of them."""
+    graph = _Graph()
+    graph.add("AveragePool", ["features"], "means", kernel_shape=[rows, cols])
+    return graph.bytes(("features", [1, CHANNELS[-1], "rows", "cols"]), ("means", [1, CHANNELS[-1], "r", "c"]))
 
 
 def head_graph(network: FoldedNetwork) -> bytes:
@@ -71,19 +76,19 @@ class _Graph:
         return bytes(model.SerializeToString())
 
 
-def _trunk(graph: _Graph, network: FoldedNetwork, samples: str) -> str:
+def _trunk(graph: _Graph, network: FoldedNetwork, samples: str, output: str = "") -> str:
     """Add everything up to the last feature map, and return its name."""
     around = int(network.layout.padding == "zero")
     found = _convolution(graph, samples, network.stem, step=1, around=around * PAPER_MARGIN)
     found = graph.add("Relu", [found])
     if network.layout.stem_pool:
         found = graph.add("MaxPool", [found], kernel_shape=[3, 3], strides=[2, 2], pads=[around] * 4)
-    for block in network.blocks:
+    for block in network.blocks[:-1]:
         found = _block(graph, found, block, around)
-    return found
+    return _block(graph, found, network.blocks[-1], around, output)
 
 
-def _block(graph: _Graph, map_in: str, block: FoldedBlock, around: int) -> str:
+def _block(graph: _Graph, map_in: str, block: FoldedBlock, around: int, output: str = "") -> str:
     step = 1 if block.shortcut is None else 2
     inner = graph.add("Relu", [_convolution(graph, map_in, block.first, step=step, around=around)])
     inner = _convolution(graph, inner, block.second, step=1, around=around)
@@ -91,7 +96,7 @@ def _block(graph: _Graph, map_in: str, block: FoldedBlock, around: int) -> str:
         map_in = _cropped(graph, map_in, block, step)
     if block.shortcut is not None:
         map_in = graph.add("Conv", [map_in, graph.weight(block.shortcut)], kernel_shape=[1, 1], strides=[2, 2])
-    return graph.add("Relu", [graph.add("Add", [inner, map_in])])
+    return graph.add("Relu", [graph.add("Add", [inner, map_in])], output)
 
 
 def _cropped(graph: _Graph, map_in: str, block: FoldedBlock, step: int) -> str:

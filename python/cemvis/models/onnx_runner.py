@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from cemvis._checks import thread_count
 from cemvis.errors import DeviceMemoryError
+from cemvis.models.dense_pieces import head_cuts, piece_cuts, piece_edge
 from cemvis.models.folded import FoldedNetwork
-from cemvis.models.onnx_graph import dense_graph, head_graph, windows_graph
+from cemvis.models.onnx_graph import head_graph, means_graph, trunk_graph, windows_graph
+from cemvis.models.resnet_layout import CHANNELS
 
 Array = NDArray[np.float32]
 
-_HEAD_AT_ONCE = 4096  # positions of a dense map whose 1,024 hidden numbers are held at a time
+_PIECE_BYTES = 128 * 2**20  # of the largest feature map in a piece of a dense map; a handful are held at a time
 _ERRORS_ONLY = 3
 
 
@@ -45,20 +47,39 @@ class OnnxRunner:
 
     def dense(self, tile: Array) -> Array:
         """Return (r, c, outputs) for (rows, cols)."""
-        pooled = _run(self._dense, tile[np.newaxis, np.newaxis])[0]
-        rows, cols = pooled.shape[1:]
-        flat = pooled.reshape(len(pooled), -1).T
-        starts = range(0, rows * cols, _HEAD_AT_ONCE)
-        outputs = [_run(self._head, flat[start : start + _HEAD_AT_ONCE]) for start in starts]
-        return np.concatenate(outputs).reshape(rows, cols, -1)
+        layout = self._network.layout
+        most = piece_edge(layout, map_bytes=_PIECE_BYTES)
+        bands, pieces = (piece_cuts(layout, side, most_samples=most) for side in tile.shape)
+        rows, cols = bands[-1][0].stop, pieces[-1][0].stop - layout.pooled + 1
+        # The mean over a square is the mean over its rows of the means over its columns: 2 * pooled additions.
+        means = np.empty((1, CHANNELS[-1], rows, cols), np.float32)
+        for band, down in bands:
+            found = [_run(self._trunk, tile[np.newaxis, np.newaxis, down, across]) for _, across in pieces]
+            means[:, :, band] = _run(self._means_along, np.concatenate(found, axis=3))
+        strips = head_cuts(rows - layout.pooled + 1, cols, pooled=layout.pooled)
+        return np.concatenate([self._strip(means[:, :, under]) for _, under in strips])
+
+    def _strip(self, means: Array) -> Array:
+        """Return (r, c, outputs) for means along the rows of features, (1, 256, r + pooled - 1, c)."""
+        pooled = _run(self._means_down, means)[0]
+        outputs = _run(self._head, pooled.reshape(len(pooled), -1).T)
+        return outputs.reshape(*pooled.shape[1:], -1)
 
     @cached_property
     def _windows(self) -> Any:
         return self._session(windows_graph(self._network))
 
     @cached_property
-    def _dense(self) -> Any:
-        return self._session(dense_graph(self._network))
+    def _trunk(self) -> Any:
+        return self._session(trunk_graph(self._network))
+
+    @cached_property
+    def _means_along(self) -> Any:
+        return self._session(means_graph(1, self._network.layout.pooled))
+
+    @cached_property
+    def _means_down(self) -> Any:
+        return self._session(means_graph(self._network.layout.pooled, 1))
 
     @cached_property
     def _head(self) -> Any:

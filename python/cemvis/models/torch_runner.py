@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cemvis.errors import DeviceMemoryError
+from cemvis.errors import DeviceError, DeviceMemoryError
+from cemvis.models.dense_pieces import head_cuts, piece_cuts, piece_edge
 from cemvis.models.device import torch_device
 from cemvis.models.folded import Affine, FoldedBlock, FoldedNetwork
 from cemvis.models.resnet_layout import CHANNELS, PAPER_MARGIN
@@ -19,8 +20,9 @@ from cemvis.models.resnet_layout import CHANNELS, PAPER_MARGIN
 Array = NDArray[np.float32]
 Layer = Callable[[Tensor], Tensor]
 
-_HEAD_AT_ONCE = 4096  # positions of a dense map whose 1,024 hidden numbers are held at a time
 _MAP_BYTES = 20 * 2**20  # of the largest feature map on the CPU: larger ones cost the system's handing out of pages
+_PIECE_BYTES = 26 * 2**20  # likewise in a piece of a dense map, whose overlap weighs more if it is smaller
+_DEVICE_PIECE_BYTES = 512 * 2**20  # on other devices
 
 
 class TorchRunner:
@@ -40,11 +42,13 @@ class TorchRunner:
         self._threads = threads
         self._layout = network.layout
         self._padded = network.layout.padding == "zero"
-        self._stem = self._on_device(network.stem)
-        self._blocks = [
-            (self._on_device(each.first), self._on_device(each.second), self._shortcut(each)) for each in network.blocks
-        ]
-        self._hidden, self._output = self._on_device(network.hidden), self._on_device(network.output)
+        with self._running():
+            self._stem = self._on_device(network.stem)
+            self._blocks = [
+                (self._on_device(each.first), self._on_device(each.second), self._shortcut(each))
+                for each in network.blocks
+            ]
+            self._hidden, self._output = self._on_device(network.hidden), self._on_device(network.output)
 
     @property
     def ran_on(self) -> str:
@@ -61,14 +65,24 @@ class TorchRunner:
     def dense(self, tile: Array) -> Array:
         """Return (r, c, outputs) for (rows, cols)."""
         pooled = self._layout.pooled
+        bands, pieces = (piece_cuts(self._layout, side, most_samples=self._piece_edge()) for side in tile.shape)
+        rows, cols = bands[-1][0].stop, pieces[-1][0].stop - pooled + 1
         with self._running():
-            features = self._features(torch.from_numpy(tile).to(self._device)[None, None])
+            samples = torch.from_numpy(tile)[None, None]
             # The mean over a square is the mean over its rows of the means over its columns: 2 * pooled additions.
-            means = functional.avg_pool2d(functional.avg_pool2d(features, (1, pooled), 1), (pooled, 1), 1)
-            rows, cols = means.shape[2:]
-            flat = means[0].permute(1, 2, 0).reshape(rows * cols, -1)
-            outputs = torch.cat([self._head(part) for part in torch.split(flat, _HEAD_AT_ONCE)])
-            return outputs.reshape(rows, cols, -1).cpu().numpy()
+            means = torch.empty((1, CHANNELS[-1], rows, cols), device=self._device, memory_format=torch.channels_last)
+            for band, down in bands:
+                found = [self._features(samples[:, :, down, across].to(self._device)) for _, across in pieces]
+                means[:, :, band] = functional.avg_pool2d(torch.cat(found, dim=3), (1, pooled), 1)
+            strips = [
+                self._head(functional.avg_pool2d(means[:, :, under], (pooled, 1), 1)[0].permute(1, 2, 0))
+                for _, under in head_cuts(rows - pooled + 1, cols, pooled=pooled)
+            ]
+            return torch.cat(strips).cpu().numpy()
+
+    def _piece_edge(self) -> int:
+        on_cpu = self._device.type == "cpu"
+        return piece_edge(self._layout, map_bytes=_PIECE_BYTES if on_cpu else _DEVICE_PIECE_BYTES)
 
     def _at_once(self, count: int) -> int:
         """Return how many of `count` windows are run together."""
@@ -114,21 +128,38 @@ class TorchRunner:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Run without gradients, with this runner's threads, and say in one line if memory runs out."""
+        """Run without gradients, with this runner's threads, and say in one line if the device cannot."""
         before = torch.get_num_threads()
-        # TF32 would round the inputs of convolutions to 11 bits: a map must not depend on the device as much as that.
-        on_cuda = self._device.type == "cuda"
-        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_cuda else nullcontext()
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         try:
-            with torch.inference_mode(), exact:
+            with torch.inference_mode(), self._exact():
                 yield
         except RuntimeError as error:
-            if not any(words in str(error) for words in ("out of memory", "allocate memory")):
+            if any(words in str(error) for words in ("out of memory", "allocate memory")):
+                msg = f"device {self._device} has too little memory; take smaller tiles, or fewer windows at once"
+                raise DeviceMemoryError(msg) from error
+            if self._device.type == "cpu":
                 raise
-            msg = f"device {self._device} has too little memory; take smaller tiles, or fewer windows at once"
-            raise DeviceMemoryError(msg) from error
+            first_line = (str(error).splitlines() or [""])[0]
+            msg = f"device {self._device} failed ({first_line}); take another one, such as --device cpu (device='cpu')"
+            raise DeviceError(msg) from error
         finally:
             if self._threads is not None:
                 torch.set_num_threads(before)
+
+    @contextmanager
+    def _exact(self) -> Iterator[None]:
+        """Compute in float32 throughout, whatever this process allows elsewhere.
+
+        TF32 or bfloat16 would round what goes into each layer to 11 or 8 bits: a map must not depend on the device as
+        much as that.
+        """
+        on_cuda = self._device.type == "cuda"
+        precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if on_cuda else nullcontext():
+                yield
+        finally:
+            torch.set_float32_matmul_precision(precision)
