@@ -153,13 +153,13 @@ class _Run:
         self.job = {**job, "trainer": config.identity, "processes": self.accelerator.num_processes}
         self.path = checkpoint
         self.plain = network.to(self.device)
-        self.plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's types
+        self.plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]  # missing in PyTorch's types
         kind = torch.optim.AdamW if config.weight_decay else torch.optim.Adam
         self.optimizer = kind(self.plain.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         spread_out = self.accelerator.num_processes > 1
         wrapped = self.plain
         if spread_out and self.device.type == "cuda":
-            wrapped = nn.SyncBatchNorm.convert_sync_batchnorm(wrapped)  # type: ignore[no-untyped-call]
+            wrapped = nn.SyncBatchNorm.convert_sync_batchnorm(wrapped)  # type: ignore[no-untyped-call, unused-ignore]
         prepared = self.accelerator.prepare(wrapped, self.optimizer, device_placement=[spread_out] * 2)
         self.network: nn.Module = prepared[0]
         self.stepper = prepared[1]
