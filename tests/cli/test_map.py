@@ -23,8 +23,12 @@ from PIL import Image
 
 from cemvis.cli import main
 from cemvis.cli import map as map_command
+from cemvis.errors import InputError
 from cemvis.models.model_file import save_model
 from cemvis.models.resnet_layout import ResNetLayout
+from cemvis.workflows import map as map_workflow
+from cemvis.workflows._map_network_plan import plan_network
+from cemvis.workflows._map_plan import BLOCK_BYTES, CellGrid
 from cemvis.workflows.map import unfinished
 from mosaics import example_model, paste_like
 from networks import model_around, random_window_network
@@ -128,7 +132,7 @@ def test_sample_needs_neither_mosaic_nor_pixel_size(
     monkeypatch.chdir(tmp_path)
     result = run("--sample", "--model", model)
     assert result.exit_code == 0, result.output
-    assert "one every 1 um" in result.stdout
+    assert "one every 1.3 um" in result.stdout  # 26 px of 50 nm
     assert (tmp_path / "cemvis-map" / "modulus.png").is_file()
 
 
@@ -149,6 +153,17 @@ def network(folder: Path) -> Path:
     return folder / "network.safetensors"
 
 
+def test_sample_is_mapped_in_one_pass_at_the_step_that_it_has_by_default() -> None:
+    """With the embedded network's layout, at the sample's 40 nm per pixel."""
+    step_px = map_command.SAMPLE_STEP_UM / 0.04
+    assert step_px == pytest.approx(round(step_px))
+    grid = CellGrid((3000, 4000), 0.04, 250, round(step_px))
+    layout = ResNetLayout.dense(pooled=1, downsample=2, targets=2, spread=True)
+    plan, notes = plan_network(layout, grid, step_given=True, tile_samples=None, block_px=BLOCK_BYTES, batch=None)
+    assert (plan.dense, plan.phases, notes) == (True, 1, ())
+    assert plan.grid == grid
+
+
 def test_rounded_step_is_told_once_and_early(mosaic: Path, network: Path, tmp_path: Path) -> None:
     given = (mosaic, "--model", network, "--pixel-size", "50 nm", "--step", "0.85", "--device", "cpu", "--tile", 200)
     result = run(*given, "-o", tmp_path / "map")
@@ -160,6 +175,32 @@ def test_rounded_step_is_told_once_and_early(mosaic: Path, network: Path, tmp_pa
     assert "Network: reads 109 px (5.45 um) around each cell, computed densely, in one pass" in result.stdout
     assert "reads over the mosaic's border: 16" in result.stdout
     assert run(*given, "-o", tmp_path / "quiet", "-q").stderr == ""
+
+
+def test_network_options_reach_the_map(mosaic: Path, network: Path, tmp_path: Path, monkeypatch) -> None:
+    seen: dict[str, object] = {}
+
+    def stop(*_: object, **settings: object) -> None:
+        seen.update(settings)
+        msg = "seen"
+        raise InputError(msg)
+
+    monkeypatch.setattr(map_workflow, "map_mosaic", stop)
+    options = ("--tile", 200, "--batch", 7, "--backend", "torch", "--device", "cpu", "--threads", 3)
+    assert failed(run(mosaic, "--model", network, "-o", tmp_path / "map", *options)) == "Error: seen"
+    assert {name: seen[name] for name in ("tile_samples", "batch", "backend", "device", "threads")} == {
+        "tile_samples": 200, "batch": 7, "backend": "torch", "device": "cpu", "threads": 3
+    }  # fmt: skip
+
+
+def test_options_for_networks_are_not_swallowed_by_tables(mosaic: Path, model: Path, tmp_path: Path) -> None:
+    given = (mosaic, "--model", model, "--pixel-size", "50nm", "-o", tmp_path / "map")
+    result = run(*given, "--device", "cpu", "--batch", 4, "--tile", 200, "--backend", "torch")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "Note: --device, --backend, --batch, --tile: for networks, and this model has none.\n"
+    assert "device 'cuda:99' is not there; this machine has cpu" in failed(
+        run(*given, "--device", "cuda:99", "--overwrite")
+    )
 
 
 def test_device_or_pixel_size_that_does_not_fit_a_network_is_one_clear_line(

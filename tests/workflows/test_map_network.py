@@ -12,12 +12,22 @@ import pytest
 import tifffile
 import torch
 
-from cemvis.errors import CemvisError, GreyScaleWarning, InputError, PixelSizeError, PixelSizeWarning
+from cemvis.errors import (
+    CemvisError,
+    CemvisWarning,
+    DeviceMemoryError,
+    GreyScaleWarning,
+    InputError,
+    PixelSizeError,
+    PixelSizeWarning,
+)
+from cemvis.images.micrograph import Micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.model import Model
 from cemvis.models.model_file import load_model, save_model
 from cemvis.models.prediction import Flag
 from cemvis.models.resnet_layout import ResNetLayout
+from cemvis.models.window_network import WindowNetwork
 from cemvis.workflows import _map_inputs, _map_write
 from cemvis.workflows.map import MapResult, map_mosaic, unfinished
 from mosaics import example_model, paste_like
@@ -29,6 +39,9 @@ DENSE = ResNetLayout.dense(pooled=1, targets=2, spread=True)
 # Two float32 convolution chains of one network: each layer's sums may round differently, by some 1e-7 of their size.
 # A shift by one sample changes outputs a thousand times as much.
 SHARE_OF_SPREAD = 1e-4
+
+# Most mosaics here are smaller than what the network reads.
+pytestmark = pytest.mark.filterwarnings("ignore:no cell has an interval")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +150,20 @@ def test_dense_map_is_the_networks_prediction_of_each_window(plain: MapResult, d
     assert plain.notes == ()
 
 
+def test_fine_map_with_cells_away_from_the_border_on_both_backends(dense: Model, tmp_path: Path) -> None:
+    image = paste_like((118, 126), seed=5)
+    result = mapped(image, dense, tmp_path / "map")
+    whole = check(result, dense, image, DENSE, 8)
+    assert 0 < whole.sum() < whole.size
+    version = pytest.importorskip("onnxruntime").__version__
+    other = mapped(image, dense, tmp_path / "onnx", backend="onnx")
+    assert json.loads((tmp_path / "onnx" / "summary.json").read_text())["ran_on"] == f"cpu, ONNX Runtime {version}"
+    for name in ("modulus", "hardness"):
+        tolerance = SHARE_OF_SPREAD * result.values(name).std()
+        np.testing.assert_allclose(other.values(name), result.values(name), rtol=0, atol=tolerance)
+        np.testing.assert_allclose(other.half_width(name), result.half_width(name), rtol=0, atol=3 * tolerance)
+
+
 def test_shifted_passes_fill_a_fine_map(dense: Model, tmp_path: Path) -> None:
     """A model of 0.05 um pixels on a mosaic of 0.025 um: twice the downsampling, four passes."""
     image = paste_like((247, 260), seed=3)
@@ -153,11 +180,13 @@ def test_shifted_passes_fill_a_fine_map(dense: Model, tmp_path: Path) -> None:
     assert network["computed"] == "densely, in 4 passes over each tile"
 
 
-@pytest.mark.parametrize(("window", "step_px"), [(20, 20), (23, 33)])
-def test_windows_one_by_one(image: np.ndarray, tmp_path: Path, window: int, step_px: int) -> None:
+@pytest.mark.parametrize(("window", "step_px", "backend"), [(20, 20, "torch"), (23, 33, "torch"), (23, 33, "onnx")])
+def test_windows_one_by_one(image: np.ndarray, tmp_path: Path, window: int, step_px: int, backend: str) -> None:
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime")
     layout = ResNetLayout(window=window, targets=2, spread=True)
     model = saved(tmp_path / "model.safetensors", layout)
-    result = mapped(image, model, tmp_path / "map", step_um=step_px * PIXEL_UM, batch=5)
+    result = mapped(image, model, tmp_path / "map", step_um=step_px * PIXEL_UM, batch=5, backend=backend)
     check(result, model, image, layout, step_px)
 
 
@@ -177,7 +206,7 @@ def test_coarse_steps_of_a_dense_model_are_its_windows(
 
 
 def test_tiles_and_threads_change_rounding_only(mosaic: Path, plain: MapResult, dense: Model, tmp_path: Path) -> None:
-    result = mapped(mosaic, dense, tmp_path / "map", tile_samples=150, threads=2, block_bytes=5000)
+    result = mapped(mosaic, dense, tmp_path / "map", tile_samples=150, threads=2, block_bytes=160**2)
     for name in ("modulus", "hardness"):
         wanted = plain.values(name)
         np.testing.assert_allclose(result.values(name), wanted, rtol=0, atol=SHARE_OF_SPREAD * wanted.std())
@@ -229,7 +258,9 @@ def test_no_interval_where_the_network_reads_beyond_the_region(dense: Model, tmp
 @pytest.mark.parametrize("which", ["dense", "small"])
 def test_interrupted_map_goes_on_to_the_same_files(mosaic: Path, tmp_path: Path, request, which: str) -> None:
     model = request.getfixturevalue(which)
-    given = {"tile_samples": 125, "block_bytes": 400, "step_um": 8 * PIXEL_UM if which == "dense" else 0.5}
+    given = {"tile_samples": 125, "block_bytes": 130**2, "step_um": 8 * PIXEL_UM}
+    if which == "small":
+        given = {"block_bytes": 400, "step_um": 0.5}
     mapped(mosaic, model, tmp_path / "whole", **given)
     seen: list[int] = []
 
@@ -281,7 +312,7 @@ def test_summary_has_the_network_and_where_it_ran(plain: MapResult) -> None:
     summary = json.loads((plain.output / "summary.json").read_text())
     assert summary["network"]["layout"]["window"] == summary["network"]["field_px"] == 109
     assert summary["network"]["first_field_px"] == -45
-    assert summary["ran_on"] == {"device": "cpu", "backend": "torch"}
+    assert summary["ran_on"] == f"cpu, PyTorch {torch.__version__}"
     assert summary["model"]["networks"] == {"modulus": "resnet", "hardness": "resnet"}
     assert set(summary["flags"]) == {"1", "2", "8", "16"}
     assert summary["cells"]["at_border"] == plain.counts.border
@@ -310,6 +341,73 @@ def test_networks_that_pad_say_what_fine_steps_cost(mosaic: Path, small: Model, 
     assert len(result.notes) == 1
     assert "a dense model (`cemvis train --dense`) would be about" in result.notes[0]
     assert mapped(mosaic, small, tmp_path / "coarse", step_um=None).notes == ()
+
+
+def test_map_without_any_interval_is_warned_of(mosaic: Path, dense: Model, tmp_path: Path) -> None:
+    with pytest.warns(CemvisWarning, match=r"no cell has an interval: the 109 px \(5.45 um\) that the network reads"):
+        result = mapped(mosaic, dense, tmp_path / "map", step_um=2.0)
+    assert len(result.warnings) == 1
+
+
+# What runs out of memory
+
+
+class Small:
+    """A predictor on a device with too little memory for more than the first few windows."""
+
+    ran_on = "abacus"
+
+    def __init__(self, predictor: object) -> None:
+        self._predictor, self._left = predictor, 20
+
+    def windows(self, batch: np.ndarray) -> object:
+        self._left -= len(batch)
+        if self._left < 0:
+            raise DeviceMemoryError(TOO_LITTLE)
+        return self._predictor.windows(batch)
+
+    def dense(self, tile: np.ndarray) -> object:
+        if min(tile.shape) > 110:
+            raise DeviceMemoryError(TOO_LITTLE)
+        return self._predictor.dense(tile)
+
+
+TOO_LITTLE = "device abacus has too little memory"
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    plain = WindowNetwork.predictor
+    monkeypatch.setattr(WindowNetwork, "predictor", lambda self, **given: Small(plain(self, **given)))
+    return monkeypatch
+
+
+def test_tiles_too_large_for_the_device_leave_the_way_free_for_smaller_ones(
+    dense: Model, tmp_path: Path, little_memory: pytest.MonkeyPatch
+) -> None:
+    image = paste_like((150, 190), seed=5)
+    with pytest.raises(DeviceMemoryError, match=r"too little memory: give --tile under 277 \(tile_samples=\)"):
+        mapped(image, dense, tmp_path / "map")
+    assert unfinished(tmp_path / "map") is None
+    little_memory.undo()
+    mapped(image, dense, tmp_path / "map", tile_samples=125)
+
+
+def test_batches_too_large_for_the_device_go_on_with_smaller_ones(
+    mosaic: Path, small: Model, tmp_path: Path, little_memory: pytest.MonkeyPatch
+) -> None:
+    given = {"step_um": 0.5, "block_bytes": 400}
+    with pytest.raises(
+        DeviceMemoryError, match=r"give --batch under 12 \(batch=\).*; the work so far is kept: .*--resume"
+    ):
+        mapped(mosaic, small, tmp_path / "map", batch=12, **given)
+    little_memory.undo()
+    result = mapped(mosaic, small, tmp_path / "map", batch=3, resume=True, **given)
+    wanted = mapped(mosaic, small, tmp_path / "whole", **given)
+    spread = wanted.values("modulus").std()
+    np.testing.assert_allclose(
+        result.values("modulus"), wanted.values("modulus"), rtol=0, atol=SHARE_OF_SPREAD * spread
+    )
 
 
 # What is refused, before anything is written
@@ -344,17 +442,24 @@ def embedded(dense: Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dic
 
 
 def test_default_is_the_network_where_it_fits_and_else_the_table(embedded: dict[str, Model]) -> None:
-    chosen, notes = _map_inputs.default_model(PixelSize(0.025, "option"))
-    assert chosen is embedded["resnet"]
-    assert notes == ()
-    chosen, notes = _map_inputs.default_model(PixelSize(0.2, "option"))
-    assert chosen is embedded["table"]
-    assert len(notes) == 1
-    assert notes[0].startswith("the embedded table model is used, not the network: at 200 nm/px no whole number")
+
+    def default(nm: float, shape: tuple[int, int] = (200, 300), step_um: float | None = 0.4) -> tuple[Model, str]:
+        image = Micrograph.from_array(np.zeros(shape, np.uint8), pixel_size=PixelSize(nm / 1000, "option"))
+        chosen, notes = _map_inputs.default_model(image, step_um=step_um)
+        assert len(notes) <= 1
+        return chosen, "".join(notes)
+
+    table, instead = embedded["table"], "the embedded table model is used, not the network: "
+    assert default(50) == (embedded["resnet"], "")
+    assert default(54) == (embedded["resnet"], "")
+    assert default(25) == (table, f"{instead}it was trained at 50 nm/px, the mosaic has 25 nm/px")
+    assert default(70)[0] is table
+    assert default(70)[1].startswith(f"{instead}at 70 nm/px no whole number")
+    at_border = f"{instead}the 109 px that it reads around a cell reach over the mosaic's border at every cell"
+    assert default(50, (108, 300)) == (table, at_border)
+    assert default(50, (200, 300), step_um=10) == (table, at_border)  # two cells, both at the left edge
     del embedded["resnet"]
-    chosen, notes = _map_inputs.default_model(PixelSize(0.05, "option"))
-    assert chosen is embedded["table"]
-    assert notes == ()
+    assert default(50) == (table, "")
 
 
 @pytest.mark.usefixtures("embedded")
@@ -363,7 +468,7 @@ def test_table_that_stands_in_is_told_of(mosaic: Path, tmp_path: Path, recwarn: 
     assert "the embedded table model is used" in result.notes[0]
     assert "the embedded table model is used" in json.loads((tmp_path / "map" / "summary.json").read_text())["notes"][0]
     assert [each.category for each in recwarn] == [PixelSizeWarning]
-    assert mapped(mosaic, "table", tmp_path / "asked").notes == ()
+    assert mapped(mosaic, "table", tmp_path / "asked", device="auto", backend="auto").notes == ()
 
 
 def test_embedded_models_go_by_their_names(embedded: dict[str, Model]) -> None:

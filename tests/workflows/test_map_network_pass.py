@@ -11,17 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cemvis.images.grey_scale import GreyScale, transform_to
 from cemvis.images.micrograph import Micrograph
 from cemvis.models.inference import Outputs
 from cemvis.models.resnet_layout import ResNetLayout
-from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
+from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, _parts, run_network
 from cemvis.workflows._map_network_plan import NetworkPlan, plan_network
 from cemvis.workflows._map_plan import CellGrid
 from cemvis.workflows._map_store import GridFile, WorkFolder
 from networks import random_window_network
 
-STANDARD = Standard(120.0, 25.0)
+GREY_MEAN, GREY_SD = STANDARD = (120.0, 25.0)
 TARGETS = ("modulus", "hardness")
 NETWORK = random_window_network(ResNetLayout(targets=2))
 # A sample rounds by less than four units in the last place of at most 2 ** 3, and the weights' sum is 1 in size; the
@@ -59,6 +58,15 @@ class WeightedSums:
         return Outputs(found[..., : len(TARGETS)], found[..., len(TARGETS) :])
 
 
+class Watched(Micrograph):
+    """A micrograph that notes how much is read, and how much its reader still holds at that time."""
+
+    def read(self, row: int, col: int, rows: int, cols: int, *, threads: int = 1) -> np.ndarray:
+        self.__dict__.setdefault("sizes", []).append(rows * cols)
+        self.__dict__.setdefault("held", []).append(self.gatherer._pixels.size)
+        return super().read(row, col, rows, cols, threads=threads)
+
+
 def noise(shape: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
@@ -68,7 +76,7 @@ def fields(image: np.ndarray, plan: NetworkPlan) -> np.ndarray:
     size, step, window = plan.layout.window_px, plan.grid.step_px, plan.grid.window_px
     first = int(np.floor((window - size) / 2))
     around = size + abs(first)
-    padded = (np.pad(image.astype(np.float64), around, mode="reflect") - STANDARD.grey_mean) / STANDARD.grey_sd
+    padded = (np.pad(image.astype(np.float64), around, mode="reflect") - GREY_MEAN) / GREY_SD
     tops, lefts = (around + first + np.arange(0, side - window + 1, step) for side in image.shape)
     read = np.array([[padded[top : top + size, left : left + size] for left in lefts] for top in tops])
     factor, count = plan.layout.downsample, plan.layout.window
@@ -76,10 +84,17 @@ def fields(image: np.ndarray, plan: NetworkPlan) -> np.ndarray:
 
 
 def plan_of(
-    layout: ResNetLayout, shape: tuple[int, int], step_px: int, *, window_px: int = 20, tile: int = 1024, batch=None
+    layout: ResNetLayout,
+    shape: tuple[int, int],
+    step_px: int,
+    *,
+    window_px: int = 20,
+    tile: int = 1024,
+    block_px: int = 2**20,
+    batch=None,
 ) -> NetworkPlan:
     grid = CellGrid(shape, 0.05, window_px, step_px)
-    return plan_network(layout, grid, step_given=True, tile_samples=tile, block_px=20_000, batch=batch)[0]
+    return plan_network(layout, grid, step_given=True, tile_samples=tile, block_px=block_px, batch=batch)[0]
 
 
 def passed(
@@ -96,7 +111,7 @@ def passed(
             inside.create()
             inside.write(slice(0, plan.grid.shape[0]), slice(0, plan.grid.shape[1]), mask)
         grids = NetworkGrids.in_folder(work, TARGETS)
-        job = NetworkJob(plan, NETWORK, predictor, {})
+        job = NetworkJob(plan, NETWORK, predictor)
         steps: list[tuple[int, int]] = []
         run_network(
             job,
@@ -165,6 +180,20 @@ def test_dense_tiles_leave_no_trace() -> None:
         np.testing.assert_allclose(value, wanted, rtol=0, atol=2.0**-22)  # the samples are the same to the bit
 
 
+def test_pieces_of_the_mosaic_stay_within_the_block() -> None:
+    """One piece at a time, none larger than asked where a field is not."""
+    image, layout = noise((400, 330)), LAYOUTS["sampled"]
+    plan = plan_of(layout, image.shape, 8, block_px=300**2)
+    micrograph = Watched.from_array(image, pixel_size=None)
+    gatherer = Gatherer(micrograph, plan, STANDARD, threads=1)
+    micrograph.gatherer = gatherer
+    for number, tile in enumerate(plan.tiles):
+        gatherer.gather(next(_parts(plan, number, tile, None)))
+    assert len(micrograph.sizes) == len(plan.tiles) > 1
+    assert 250**2 < max(micrograph.sizes) <= 300**2
+    assert set(micrograph.held) == {0}
+
+
 def test_masked_cells_are_not_computed() -> None:
     image, layout = noise((200, 200)), LAYOUTS["small"]
     plan = plan_of(layout, image.shape, 20, batch=7)
@@ -189,12 +218,3 @@ def test_a_dense_pass_reaches_no_further_than_the_mask() -> None:
     predictor = WeightedSums(layout)
     passed(image, plan, predictor, mask=np.zeros_like(mask))
     assert predictor.shapes == []
-
-
-def test_standard_is_brought_to_the_mosaics_grey_scale() -> None:
-    network = NETWORK
-    transform = transform_to(GreyScale(110.0, 210.0), GreyScale(90.0, 140.0))
-    standard = Standard.of(network, transform)
-    grey = np.array([0.0, 90.0, 200.0])
-    on_models_scale = (transform.apply(grey) - network.grey_mean) / network.grey_sd
-    np.testing.assert_allclose((grey - standard.grey_mean) / standard.grey_sd, on_models_scale, rtol=1e-12)

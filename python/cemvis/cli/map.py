@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cemvis.workflows.map import Anchors, MapResult
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample.tif"
-SAMPLE_STEP_UM = 1.0
+SAMPLE_STEP_UM = 1.28  # twice the stride of the embedded network at the sample's 40 nm/px: nothing to round
 INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
 
 
@@ -36,7 +36,7 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     "--model",
     metavar="FILE|resnet|table",
     help="Model file, or the name of an embedded model, for demonstration.  [default: the embedded network where it "
-    "fits the pixel size, else the table]",
+    "fits the mosaic, else the table]",
 )
 @click.option(
     "-o",
@@ -52,7 +52,7 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     type=click.FloatRange(min=0, min_open=True),
     metavar="UM",
     help="Distance between cells in um, rounded to whole pixels, in dense maps to multiples of 8.  [default: the "
-    "model's window; 1 with --sample]",
+    f"model's window; {SAMPLE_STEP_UM} with --sample]",
 )
 @click.option(
     "--pixel-size",
@@ -95,7 +95,7 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     "tile_samples",
     type=click.IntRange(min=1),
     metavar="SAMPLES",
-    help="Edge of the tiles of a dense map; smaller ones take less memory.  [default: 1024, or five windows]",
+    help="Edge of the tiles of a dense map; smaller ones take less memory.  [default: 1024, or five windows up to 5000]",
 )
 @click.option("--resume", is_flag=True, help="Continue an unfinished map of the same inputs and settings.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier map.")
@@ -125,8 +125,9 @@ def command(
 
     MOSAIC is a TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr image, 8 or 16 bit grey. Each window, brought to the
     model's grey scale, gives a prediction: by its mean grey, or by a network that reads its pixels. A network trained
-    with --dense maps steps finer than its window at little more than the price of coarse ones. The output folder
-    gets maps as float32 OME-TIFF, a table of cells as CSV and Parquet, figures as PNG and summary.json.
+    with --dense runs once over the mosaic for steps of whole multiples of its stride (see cemvis model info), and
+    several times for finer ones. The output folder gets maps as float32 OME-TIFF, a table of cells as CSV and Parquet,
+    figures as PNG and summary.json.
     """
     if sample == (mosaic is not None):
         msg = "give either a MOSAIC or --sample"

@@ -18,7 +18,8 @@ from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.model import Model
 from cemvis.models.model_file import EMBEDDED, embedded_kinds, embedded_model, load_model
-from cemvis.workflows._map_network_plan import fitted_layout
+from cemvis.workflows._map_network_plan import fitted_layout, plan_network, some_inside
+from cemvis.workflows._map_plan import BLOCK_BYTES, cell_grid, pixel_size_warning
 
 WHOLE_UP_TO_BYTES = 256 * 2**20
 SAMPLES = 256
@@ -76,18 +77,39 @@ def given_model(model: object) -> Model | None:
     return embedded_model(kind) if kind in EMBEDDED else load_model(Path(model))
 
 
-def default_model(pixel_size: PixelSize) -> tuple[Model, tuple[str, ...]]:
-    """Return the embedded network where it fits `pixel_size`, else the embedded table, and what there is to say."""
+def default_model(image: Micrograph, *, step_um: float | None) -> tuple[Model, tuple[str, ...]]:
+    """Return the embedded network where it fits `image`, else the embedded table, and what there is to say.
+
+    It fits where its values may be trusted at the pixel size, and at least one cell has all that it reads in the image.
+    """
     if "resnet" not in embedded_kinds():
         return embedded_model("table"), ()
     model = embedded_model("resnet")
-    network = model.window_network
-    try:
-        if network is not None:
-            fitted_layout(network.layout, pixel_size_um=pixel_size.um, model_pixel_size_um=model.pixel_size_um)
-    except PixelSizeError as error:
-        return embedded_model("table"), (f"the embedded table model is used, not the network: {error}",)
+    misfit = _misfit(model, image, step_um)
+    if misfit:
+        return embedded_model("table"), (f"the embedded table model is used, not the network: {misfit}",)
     return model, ()
+
+
+def _misfit(model: Model, image: Micrograph, step_um: float | None) -> str:
+    """Return why the network of `model` should not map `image`; empty if it may."""
+    network, pixel_size = model.window_network, image.require_pixel_size()
+    if network is None:
+        return ""
+    warning = pixel_size_warning(pixel_size.um, model.pixel_size_um)
+    if warning is not None:
+        return f"it was trained at {model.pixel_size_um * 1000:g} nm/px, the mosaic has {pixel_size.um * 1000:g} nm/px"
+    try:
+        layout = fitted_layout(network.layout, pixel_size_um=pixel_size.um, model_pixel_size_um=model.pixel_size_um)
+        grid = cell_grid(image.shape, pixel_size.um, window_um=model.window_um, step_um=step_um)
+        plan, _ = plan_network(
+            layout, grid, step_given=step_um is not None, tile_samples=None, block_px=BLOCK_BYTES, batch=None
+        )
+    except PixelSizeError as error:
+        return str(error)
+    if some_inside(plan):
+        return ""
+    return f"the {plan.field_px} px that it reads around a cell reach over the mosaic's border at every cell"
 
 
 def open_mask(mask: str | os.PathLike[str] | Micrograph | NDArray[Any], stack: ExitStack) -> Micrograph:

@@ -17,7 +17,6 @@ from cemvis.workflows._map_read import read_ahead
 from cemvis.workflows._map_store import GridFile, WorkFolder
 
 if TYPE_CHECKING:
-    from cemvis.images.grey_scale import GreyTransform
     from cemvis.images.micrograph import Micrograph
     from cemvis.models.inference import Outputs, Predictor
     from cemvis.models.window_network import WindowNetwork
@@ -86,19 +85,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Standard:
-    """Grey levels of the mosaic that a network's input is standardised by."""
-
-    grey_mean: float
-    grey_sd: float
-
-    @classmethod
-    def of(cls, network: WindowNetwork, transform: GreyTransform) -> Standard:
-        """Return the network's own standard, brought to the mosaic's grey scale."""
-        return cls((network.grey_mean - transform.offset) / transform.gain, network.grey_sd / transform.gain)
-
-
-@dataclass(frozen=True)
 class NetworkJob:
     """A network that is ready to run over a mosaic.
 
@@ -107,14 +93,11 @@ class NetworkJob:
     plan : NetworkPlan
     network : WindowNetwork
     predictor : Predictor
-    ran_on : mapping of str to str
-        Device and backend that were asked for: no value depends on them.
     """
 
     plan: NetworkPlan
     network: WindowNetwork
     predictor: Predictor
-    ran_on: Mapping[str, str]
 
 
 class Gatherer:
@@ -124,14 +107,17 @@ class Gatherer:
     ----------
     micrograph : Micrograph
     plan : NetworkPlan
-    standard : Standard
+    standard : (float, float)
+        Grey levels of the mosaic: the one that becomes 0, and how many become 1.
     threads : int
     """
 
-    def __init__(self, micrograph: Micrograph, plan: NetworkPlan, standard: Standard, *, threads: int) -> None:
+    def __init__(
+        self, micrograph: Micrograph, plan: NetworkPlan, standard: tuple[float, float], *, threads: int
+    ) -> None:
         self._micrograph = micrograph
         self._plan = plan
-        self._standard = standard
+        self._grey_mean, self._grey_sd = standard
         self._threads = threads
         self._tiles = plan.tiles
         self._held = -1
@@ -158,8 +144,8 @@ class Gatherer:
             window_px=size,
             border="reflect",
             downsample=plan.layout.downsample,
-            grey_mean=self._standard.grey_mean,
-            grey_sd=self._standard.grey_sd,
+            grey_mean=self._grey_mean,
+            grey_sd=self._grey_sd,
             threads=self._threads,
         )
 
@@ -178,6 +164,7 @@ class Gatherer:
         rows, cols = self._micrograph.shape
         self._top, bottom = along(tile.top, tile.bottom, rows)
         self._left, right = along(tile.left, tile.right, cols)
+        self._pixels = self._pixels[:0]  # held until here, they would be in memory beside the new ones
         self._pixels = self._micrograph.read(
             self._top, self._left, bottom - self._top, right - self._left, threads=self._threads
         )

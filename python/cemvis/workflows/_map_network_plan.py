@@ -9,16 +9,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis.errors import PixelSizeError
+from cemvis.errors import InputError, PixelSizeError
+from cemvis.kernels.tiling import LARGEST_WINDOW_PX
 from cemvis.models.resnet_layout import CHANNELS, HIDDEN, PAPER_MARGIN, ResNetLayout
 from cemvis.workflows._map_plan import CellGrid, cut
 from cemvis.workflows._map_region import Square
 
 SAMPLE_TOLERANCE = 0.1  # a sample may be this much larger or smaller than in training
 STEP_MULTIPLE_PX = 8
-NEAR_STEP = 0.25  # a step may be rounded by such a share of it for the sake of fewer passes
-TILE_SAMPLES = 1024  # along the edge of a dense tile: 0.4 GB of activations
+NEAR_STEP = 0.125  # a step may be rounded by such a share of it for the sake of fewer passes
+TILE_SAMPLES = 1024  # along the edge of a dense tile
 TILE_WINDOWS = 5  # or so many windows: what overlaps the next tile then costs little more than half of the tile
+LARGEST_TILE = 5000  # but no more, unless asked for: its features and their means take some 1.3 GB
+LARGEST_POOLED = 256  # of a dense layout
 BATCH_SAMPLES = 2**19  # in a batch of windows: eight of the paper's
 LARGEST_BATCH = 256
 BLOCK_CELLS = 512  # predicted one by one before a block is noted as finished
@@ -99,6 +102,12 @@ class NetworkPlan:
         return self.phases * self.grid.step_px // self.layout.stride_px
 
     @property
+    def tile_samples(self) -> int:
+        """Samples along the edge of the largest tile that a dense pass takes at once."""
+        cells = max(edges[1] for edges in self.edges)  # the first part is the longest, see `cut`
+        return _tile_edge(self.layout, self.grid.step_px, -(-cells // self.phases))
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """The tiles, row by row."""
         rows, cols = self.edges
@@ -139,8 +148,8 @@ def plan_network(
 ) -> tuple[NetworkPlan, tuple[str, ...]]:
     """Return how `grid` is computed with a network, in the cheaper of the two ways, and what there is to say about it.
 
-    A given step below the window is rounded to whole multiples of 8 px, and of a sample if one is near, where that
-    makes a dense map; any other step is kept to the pixel.
+    A given step below the window is rounded to whole multiples of 8 px where that makes a dense map, to the one that
+    takes the fewest passes if several are near; any other step is kept to the pixel.
 
     Parameters
     ----------
@@ -152,22 +161,33 @@ def plan_network(
     tile_samples : int or None
         Along the edge of a dense tile, at most, if one window is not larger; None for what is not wasteful.
     block_px : int
-        Pixels to hold at a time where windows are predicted one by one, if one window is not larger.
+        Pixels of the mosaic to hold at a time, if one window is not larger.
     batch : int or None
         Windows to predict at once; None for as many as keep the arrays small.
+
+    Raises
+    ------
+    InputError
+        If what the network reads for a cell is more than can be gathered.
     """
+    if layout.window_px > LARGEST_WINDOW_PX:
+        msg = (
+            f"the network reads {layout.window_px:,} px along an edge at {grid.pixel_size_um * 1000:.4g} nm/px; wanted "
+            f"at most {LARGEST_WINDOW_PX:,}: average the mosaic's pixels first, or check their size"
+        )
+        raise InputError(msg)
     batch = batch or min(max(1, BATCH_SAMPLES // layout.window**2), LARGEST_BATCH)
     one_by_one = _work(layout, layout.window)
     rounded = _rounded(layout, grid) if step_given and grid.step_px < grid.window_px else grid
     if layout.padding == "none":
-        count = _outputs_along(layout, rounded, tile_samples or _tile_samples(layout))
+        count = _outputs_along(layout, rounded, tile_samples or _tile_samples(layout), math.isqrt(block_px))
         if _work(layout, _tile_edge(layout, rounded.step_px, count)) / count**2 < one_by_one:
             side = count * _phases(layout, rounded.step_px)
             plan = NetworkPlan(layout, rounded, True, _edges(rounded, side), batch)
-            return plan, _step_note(grid, rounded)
+            return plan, (*_step_note(grid, rounded), *_passes_note(plan))
     side = max(1, (math.isqrt(block_px) - layout.window_px) // grid.step_px + 1)
     plan = NetworkPlan(layout, grid, False, _edges(grid, min(side, math.isqrt(BLOCK_CELLS))), batch)
-    return plan, _price_note(layout, grid, rounded, one_by_one)
+    return plan, _price_note(layout, grid, rounded, one_by_one, math.isqrt(block_px))
 
 
 def how_computed(plan: NetworkPlan) -> str:
@@ -186,47 +206,61 @@ def in_words(plan: NetworkPlan) -> str:
 
 def at_border(plan: NetworkPlan, first: int, last: int) -> NDArray[np.bool_]:
     """Return which cells of the rows `first` to `last` (left out) have a field that leaves the mosaic, (rows, cols)."""
+    rows, cols = _leaving(plan)
+    return rows[first:last, np.newaxis] | cols
+
+
+def some_inside(plan: NetworkPlan) -> bool:
+    """Return whether any cell has all of its field in the mosaic."""
+    return not any(leaving.all() for leaving in _leaving(plan))
+
+
+def _leaving(plan: NetworkPlan) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows, and which columns, of cells have a field that leaves the mosaic."""
+    corners = (plan.offset_px + plan.grid.step_px * np.arange(count) for count in plan.grid.shape)
     rows, cols = (
         (corner < 0) | (corner + plan.field_px > side)
-        for corner, side in zip(
-            (
-                plan.offset_px + plan.grid.step_px * np.arange(*span)
-                for span in ((first, last), (0, plan.grid.shape[1]))
-            ),
-            plan.grid.image_shape,
-            strict=True,
-        )
+        for corner, side in zip(corners, plan.grid.image_shape, strict=True)
     )
-    return rows[:, np.newaxis] | cols
+    return rows, cols
 
 
 def _rounded(layout: ResNetLayout, grid: CellGrid) -> CellGrid:
-    """Return `grid` with a step of whole multiples of 8 px; of whole samples, too, where that is near what was asked.
+    """Return `grid` with a step of whole multiples of 8 px: of those near what was asked the one of fewest passes.
 
-    A step of whole samples needs the fewest passes. With 7 px to a sample it is at least 56 px, far from 8.
+    With two of as many passes it is the nearer one, and with none near enough the nearest of all.
     """
-    steps = [
-        max(1, round(grid.step_px / multiple)) * multiple
-        for multiple in (math.lcm(STEP_MULTIPLE_PX, layout.downsample), STEP_MULTIPLE_PX)
-    ]
-    near = abs(steps[0] - grid.step_px) <= grid.step_px * NEAR_STEP
-    return replace(grid, step_px=steps[0] if near else steps[1])
+
+    def away(step_px: int) -> int:
+        return abs(step_px - grid.step_px)
+
+    steps = range(STEP_MULTIPLE_PX, grid.window_px + STEP_MULTIPLE_PX, STEP_MULTIPLE_PX)
+    near = [step_px for step_px in steps if away(step_px) <= grid.step_px * NEAR_STEP]
+    nearest = min(map(away, steps))
+    near = near or [step_px for step_px in steps if away(step_px) == nearest]
+    return replace(grid, step_px=min(near, key=lambda step_px: (_phases(layout, step_px), away(step_px))))
 
 
 def _phases(layout: ResNetLayout, step_px: int) -> int:
     return layout.stride_px // math.gcd(step_px, layout.stride_px)
 
 
-def _outputs_along(layout: ResNetLayout, grid: CellGrid, tile_samples: int) -> int:
-    """Return how many outputs of a pass along each axis are cells', in a tile of at most `tile_samples` samples."""
+def _outputs_along(layout: ResNetLayout, grid: CellGrid, tile_samples: int, side_px: int) -> int:
+    """Return how many outputs of a pass along each axis are cells'.
+
+    A pass has at most `tile_samples` samples along each axis, and all passes together `side_px` pixels of the mosaic,
+    if one window is not larger.
+    """
     phases = _phases(layout, grid.step_px)
     apart = phases * grid.step_px // layout.downsample
-    fitting = max(1, (tile_samples - layout.window) // apart + 1)
-    return min(fitting, -(-max(grid.shape) // phases))
+    in_samples = (tile_samples - layout.window) // apart + 1
+    in_pixels = ((min(side_px, LARGEST_WINDOW_PX) - layout.window_px) // grid.step_px + 1) // phases
+    return min(max(1, min(in_samples, in_pixels)), -(-max(grid.shape) // phases))
 
 
 def _tile_samples(layout: ResNetLayout) -> int:
-    return max(TILE_SAMPLES, TILE_WINDOWS * layout.window)
+    """Return the samples along the edge of a tile that is neither wasteful nor large."""
+    return min(max(TILE_SAMPLES, TILE_WINDOWS * layout.window), LARGEST_TILE)
 
 
 def _tile_edge(layout: ResNetLayout, step_px: int, count: int) -> int:
@@ -248,13 +282,31 @@ def _step_note(grid: CellGrid, rounded: CellGrid) -> tuple[str, ...]:
     )
 
 
-def _price_note(layout: ResNetLayout, grid: CellGrid, rounded: CellGrid, one_by_one: float) -> tuple[str, ...]:
+def _passes_note(plan: NetworkPlan) -> tuple[str, ...]:
+    """Return a line on the nearest step that takes the fewest passes, if `plan` takes more."""
+    layout, grid = plan.layout, plan.grid
+    steps = range(STEP_MULTIPLE_PX, max(grid.window_px, 2 * grid.step_px) + 1, STEP_MULTIPLE_PX)
+    fewest = min(_phases(layout, step_px) for step_px in steps)
+    if fewest == plan.phases:
+        return ()
+    cheap = [step_px for step_px in steps if _phases(layout, step_px) == fewest]
+    step_px = min(cheap, key=lambda step_px: abs(step_px - grid.step_px))
+    passes = "1 pass" if fewest == 1 else f"{fewest**2} passes"
+    return (
+        f"at a step of {step_px * grid.pixel_size_um:.4g} um, {step_px} px, this takes {passes} of the network "
+        f"instead of {plan.phases**2}",
+    )
+
+
+def _price_note(
+    layout: ResNetLayout, grid: CellGrid, rounded: CellGrid, one_by_one: float, side_px: int
+) -> tuple[str, ...]:
     """Return a line on how much a dense model of the same fineness would save, if that is much."""
     if layout.padding == "none" or grid.step_px >= grid.window_px:
         return ()
-    pooled = max(1, (layout.window - layout.field) // layout.stride + 1)
+    pooled = min(max(1, (layout.window - layout.field) // layout.stride + 1), LARGEST_POOLED)
     dense = ResNetLayout.dense(pooled=pooled, downsample=layout.downsample, stem_pool=layout.stem_pool)
-    count = _outputs_along(dense, rounded, _tile_samples(dense))
+    count = _outputs_along(dense, rounded, _tile_samples(dense), side_px)
     times = one_by_one / (_work(dense, _tile_edge(dense, rounded.step_px, count)) / count**2)
     if times < WORTH_SAYING:
         return ()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cemvis.images.grey_scale import GreyTransform
     from cemvis.models.model import Model
     from cemvis.models.prediction import Prediction
+    from cemvis.models.window_network import WindowNetwork
 
 CHUNK_CELLS = 1_000_000
 STATISTICS_CELLS = 4_000_000
@@ -170,19 +171,16 @@ class NetworkCells:
     plan: NetworkPlan
     grids: NetworkGrids
     around: GridFile | None
-    grey_range: tuple[float, float]
+    network: WindowNetwork
 
     def predict(
         self, model: Model, grey: NDArray[np.float64], mapped: NDArray[np.bool_], first: int, last: int
     ) -> dict[str, Prediction]:
         """Return the predictions of the `mapped` cells of the rows `first` to `last`, whose mean grey is `grey`."""
-        darkest, brightest = self.grey_range
         beyond = at_border(self.plan, first, last)
         if self.around is not None:
             beyond |= self.around.read(first, last) == 0
-        flags = np.where(beyond, np.uint8(Flag.BORDER), np.uint8(0))
-        flags[grey < darkest] |= np.uint8(Flag.CLIPPED_LOW)
-        flags[grey > brightest] |= np.uint8(Flag.CLIPPED_HIGH)
+        flags = self.network.grey_flags(grey) | np.where(beyond, np.uint8(Flag.BORDER), np.uint8(0))
         outputs = self.grids.read(first, last)
         chosen = type(outputs)(outputs.value_gpa[mapped], outputs.spread_gpa[mapped])
         return model.predict_outputs(chosen, flags[mapped])

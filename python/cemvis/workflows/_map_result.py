@@ -34,29 +34,36 @@ class MapConfig:
     output : Path
         The folder for the files.
     step_um : float or None
-        Distance between neighbouring cells in um, rounded to whole pixels; None for the model's window.
+        Distance between neighbouring cells in um, rounded to whole pixels, and for dense maps, if it is below the
+        window, to whole multiples of 8 px: within an eighth of it to the one of fewest passes. None for the model's
+        window.
     anchors : "auto", "none" or GreyScale
         How the mosaic is brought to the model's grey scale: by the matrix and clinker peaks of its histogram, not at
         all, or by these two grey levels of the mosaic.
     threads : int or None
-        Threads that decode and sum; None for all cores. The result does not depend on it.
+        Threads that decode and sum, and that a network runs with on the CPU; None for all cores. Sums do not depend on
+        it, what a network says by rounding only.
     resume : bool
         Continue an unfinished map of the same inputs and settings, if there is one.
     overwrite : bool
         Replace the files of an earlier map and drop an unfinished one.
     block_bytes : int
-        Pixels held at a time, in bytes; two or three times that are in memory. The result does not depend on it.
+        Pixels held at a time, in bytes, if what a network reads for one cell is not more; two or three times that are
+        in memory. An unfinished map goes on with the same number only. Sums do not depend on it, what a network says
+        by rounding only.
     device : str
         That a network runs on: "cpu", "cuda", "cuda:1", "mps", or "auto" for the fastest there is. As with the three
-        settings that follow, results differ by rounding only.
+        settings that follow, results differ by rounding only. A model without a network has no use for any of them.
     backend : "auto", "torch" or "onnx"
         That a network runs with.
     batch : int or None
-        Windows that a network is given at once, where it predicts them one by one; None for as many as are fast on a
-        CPU.
+        Windows that a network is given at once, at most, where it predicts them one by one; None for as many as are
+        fast on a CPU. A batch ends with its tile, which holds at most 22 x 22 cells, and on the CPU PyTorch takes large
+        windows in smaller parts.
     tile_samples : int or None
-        Samples along the edge of the tiles of a dense map, if one window is not larger. 1,024 take 0.4 GB, and so many,
-        or five windows if that is more, are the default.
+        Samples along the edge of the tiles of a dense map, at most, if one window is not larger, and no more than
+        `block_bytes` hold. The default is 1,024, or five windows where that is more, up to 5,000, which take some
+        1.3 GB.
     """
 
     output: Path

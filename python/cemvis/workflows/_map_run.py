@@ -22,8 +22,8 @@ from cemvis.errors import (
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
 from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on
-from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, Standard, run_network
-from cemvis.workflows._map_network_plan import Tile, fitted_layout, in_words, plan_network
+from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, run_network
+from cemvis.workflows._map_network_plan import NetworkPlan, Tile, fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
 from cemvis.workflows._map_plan import BYTES_PER_CELL, Block, CellGrid, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import NetworkCells, Statistics, predict_cells, sampled
@@ -85,10 +85,10 @@ def run_map(
     except (FileFormatError, InputError):  # going on would meet the same again, so there is nothing to resume
         job.work.remove()
         raise
-    except DeviceMemoryError as error:  # smaller pieces are another job
-        job.work.remove()
-        msg = f"{error}; give a smaller --tile or --batch (tile_samples=, batch=), or --device cpu"
-        raise DeviceMemoryError(msg) from error
+    except DeviceMemoryError as error:
+        if job.network is None:
+            raise
+        raise _with_advice(error, job.network.plan, job.work, resumable=bool(model.digest)) from error
     except FileAccessError as error:
         if not model.digest:
             raise
@@ -109,6 +109,22 @@ def run_map(
         interval_notes={each.name: each.interval.note for each in model.properties if each.interval.stretch is None},
         network="" if job.network is None else in_words(job.network.plan),
     )
+
+
+def _with_advice(
+    error: DeviceMemoryError, plan: NetworkPlan, work: WorkFolder, *, resumable: bool
+) -> DeviceMemoryError:
+    """Return `error` with the setting that takes less memory; drop the work that a map with it could not go on with."""
+    advice = "one window is all that it was given: give another --device (device=)"
+    if plan.dense and plan.tile_samples > plan.layout.window:
+        advice = f"give --tile under {plan.tile_samples} (tile_samples=), or another --device (device=)"
+    elif not plan.dense and plan.batch > 1:
+        advice = f"give --batch under {plan.batch} (batch=), or another --device (device=)"
+    if plan.dense:  # other tiles are another job
+        work.remove()
+    elif resumable:
+        advice += "; the work so far is kept: go on with --resume (resume=True)"
+    return DeviceMemoryError(f"{error}: {advice}")
 
 
 def _silent(stage: str, done: int, steps: int) -> None:
@@ -133,7 +149,7 @@ def _pass_over(
         progress=lambda done, all_blocks: report("reading the mosaic", done, all_blocks),
     )
     if job.network is not None:
-        standard = Standard.of(job.network.network, job.transform)
+        standard = job.network.network.standard_on(job.transform)
         run_network(
             job.network,
             Gatherer(image, job.network.plan, standard, threads=threads),
@@ -219,11 +235,21 @@ def _network(
         batch=config.batch,
     )
     predictor = network.predictor(backend=config.backend, device=config.device, threads=thread_count(config.threads))
-    return NetworkJob(plan, network, predictor, {"device": config.device, "backend": config.backend}), notes
+    return NetworkJob(plan, network, predictor), notes
 
 
 def _unused_options(config: MapConfig) -> tuple[str, ...]:
-    """Return a note on the options that mean nothing to a model without a network, if any were given."""
+    """Return a note on the options that mean nothing to a model without a network, if any were given.
+
+    Raises
+    ------
+    InputError
+        If the device is not there, all the same.
+    """
+    if config.device not in ("auto", "cpu"):
+        from cemvis.models.device import torch_device
+
+        torch_device(config.device)
     asked = {
         "--device": config.device != "auto",
         "--backend": config.backend != "auto",
@@ -262,11 +288,19 @@ def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
     if job.network is not None:
         targets = job.network.network.targets
         grids = NetworkGrids.in_folder(job.work, targets)
-        network = NetworkCells(job.network.plan, grids, windows.around, job.network.network.grey_range)
+        network = NetworkCells(job.network.plan, grids, windows.around, job.network.network)
     properties, flags, counts = predict_cells(windows, job.grid, job.transform, model, job.work, network)
     if counts.mapped == 0:
         msg = "no window lies wholly in the mask; is it inverted? wanted nonzero where it is to be mapped"
         raise InputError(msg)
+    if job.network is not None and counts.border == counts.mapped:
+        field = job.network.plan.field_px
+        msg = (
+            f"no cell has an interval: the {field} px ({field * job.grid.pixel_size_um:.4g} um) that the network reads "
+            "around each reach over the border of the mosaic or of the region of interest; trust the values less, and "
+            "map a larger piece, or with a model that reads less"
+        )
+        warnings.warn(msg, CemvisWarning, stacklevel=2)
     if counts.outside_share > OUTSIDE_SHARE:
         values = "their values are those of the range's ends" if network is None else "their values are guesses"
         msg = (

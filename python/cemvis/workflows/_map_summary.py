@@ -104,7 +104,7 @@ def summary_of(
     statistics: Mapping[str, Statistics],
     warnings: Sequence[str],
     notes: Sequence[str],
-    ran_on: Mapping[str, str],
+    ran_on: str,
     files: Sequence[str],
 ) -> dict[str, Any]:
     """Return the summary of a map, ready for JSON; it names no time, so that the same map gives the same file."""
@@ -112,7 +112,7 @@ def summary_of(
         "format": "cemvis map",
         "format_version": 1,
         **origin,
-        **({"ran_on": dict(ran_on)} if ran_on else {}),
+        **({"ran_on": ran_on} if ran_on else {}),
         "notes": list(notes),
         "warnings": list(warnings),
         "cells": {

@@ -71,7 +71,7 @@ def write_files(
         statistics=cells.statistics,
         warnings=warned,
         notes=job.notes,
-        ran_on={} if job.network is None else job.network.ran_on,
+        ran_on="" if job.network is None else job.network.predictor.ran_on,
         files=files,
     )
     write_text(job.work.path / names.SUMMARY, json.dumps(text, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -53,8 +53,9 @@ def map_mosaic(
     Windows of the model's size are laid over the mosaic `step_um` apart, and only those wholly inside it count. The
     mean grey of each, brought to the model's grey scale, gives the prediction. A model with a network reads a square of
     its own size around each window, and where that reaches over the mosaic's border its mirror image. A network without
-    padding runs once over each tile of the mosaic, for all windows in it, where that is cheaper. The mosaic is read
-    block by block; memory does not grow with it. All files get their names at the end, together.
+    padding runs over whole tiles of the mosaic, where that is cheaper than window by window: once for steps of whole
+    multiples of its stride, and up to once for each 8 x 8 px of a square of that stride for finer ones. The mosaic is
+    read block by block; memory does not grow with it. All files get their names at the end, together.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def map_mosaic(
         TIFF, BigTIFF, OME-TIFF, PNG, JPEG or Zarr, 8 or 16 bit grey; or (rows, cols) uint8 or uint16.
     model : path, Model or None
         A model file, or "table" or "resnet" for one of those that come with cemvis, which are for demonstration. None
-        for the network that comes with cemvis, or the table where that network does not fit the pixel size.
+        for the network that comes with cemvis, or the table where that network does not fit the pixel size or the
+        mosaic is too small for it.
     output : path
         The folder for the files; made if needed.
     step_um : float, optional
@@ -100,6 +102,8 @@ def map_mosaic(
     InputError
         If an argument is out of range, the mask has another size or leaves nothing, another map is to be resumed, or
         a device is not there.
+    DeviceMemoryError
+        If the network's tiles or batches are too large for the device; the line says what to give.
     OutputExistsError
         If files would be replaced, or an unfinished map is there, and neither `overwrite` nor `resume` allows it.
     FileFormatError, FileAccessError
@@ -107,6 +111,8 @@ def map_mosaic(
 
     Warns
     -----
+    CemvisWarning
+        If what the network reads reaches over the border of the mosaic or of the mask at every cell.
     GreyScaleWarning
         If the grey scale could not be made sure of, or over 5 % of the cells lie outside the model's training range.
     PixelSizeWarning
@@ -131,7 +137,7 @@ def map_mosaic(
         with collected_warnings(warned):
             image = _opened(mosaic, _typed(pixel_size), stack)
             if trained is None:
-                trained, notes = default_model(image.require_pixel_size())
+                trained, notes = default_model(image, step_um=step_um)
             check_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
             region = None if mask is None else open_mask(mask, stack)
         return run_map(
