@@ -59,8 +59,8 @@ class Interval:
         Share of the measurements that the intervals are to hold, in a new batch of the specimens and sessions that
         the model was trained on; nothing is promised for another material or mosaic.
     stretch : float or None
-        Factor between the distances of an interval's ends from the value and those of the training quantiles; None
-        where nothing can be promised.
+        Factor between the distances of an interval's ends from the value and those of the bounds before calibration
+        (quantiles of the training pairs, or of the errors that a network expects); None where nothing can be promised.
     calibration_batches : int
         Batches behind `stretch`.
     note : str

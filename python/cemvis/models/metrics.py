@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +69,8 @@ class SplitReport:
     validation : Scores or None
         Of the pairs that the epoch of a network was chosen by.
     quantiles : IntervalScores or None
-        On the test set, of the bounds from the training quantiles, before calibration.
+        On the test set, of the bounds before calibration: quantiles of the training pairs, or for a network those of
+        normal errors as large as it expects.
     intervals : IntervalScores or None
         On the test set, of the calibrated intervals; None where the split has none.
     """
@@ -122,7 +122,7 @@ class PropertyReport:
     random : SplitReport
         Tested on pairs drawn one by one: neighbours of each test pair are trained on, which flatters. For a table or
         a line it is a fit of its own to 80 % of the pairs; for a network the model in the file, tested on pairs of
-        its training batches that were left out.
+        its training batches that were left out. Neither its weights nor its epoch was chosen by them.
     by_batch : SplitReport
         The model in the file, tested on whole batches that it never saw.
     """
@@ -208,7 +208,8 @@ def coverage_range(
     """Return the range of coverages in the long run that fits what was seen, pairs of one batch being alike.
 
     It is Wilson's range for a share, with as many pairs as would scatter like the batches do if they were independent:
-    between the number of batches and that of pairs.
+    between the number of batches and that of pairs. As that scatter is itself estimated from the batches, the quantile
+    is Student's, with a degree of freedom less than there are batches. One batch says nothing of others: 0 to 1.
 
     Parameters
     ----------
@@ -222,17 +223,21 @@ def coverage_range(
     ----------
     Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212, doi:10.1080/01621459.1927.10502953
     """
+    from scipy.special import stdtrit
+
     n, share = len(inside), float(inside.mean())
     _, index = np.unique(batches, return_inverse=True)
     off = np.bincount(index, weights=inside - share)
     count = len(off)
+    if count == 1:
+        return 0.0, 1.0
     alike = float(count)
-    variance = count / (count - 1) * float(off @ off) / n**2 if count > 1 else 0.0
+    variance = count / (count - 1) * float(off @ off) / n**2
     if variance > 0:
         alike = min(max(share * (1 - share) / variance, count), n)
-    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
-    centre = (share + z2 / (2 * alike)) / (1 + z2 / alike)
-    reach = math.sqrt(z2 * (share * (1 - share) / alike + z2 / (4 * alike**2))) / (1 + z2 / alike)
+    t2 = float(stdtrit(count - 1, (1 + level) / 2)) ** 2
+    centre = (share + t2 / (2 * alike)) / (1 + t2 / alike)
+    reach = math.sqrt(t2 * (share * (1 - share) / alike + t2 / (4 * alike**2))) / (1 + t2 / alike)
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 

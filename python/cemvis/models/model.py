@@ -36,7 +36,8 @@ class PropertyModel:
     interval : Interval
         How the prediction intervals are made from the network's bounds.
     metrics : PropertyReport
-        Of this very model by batch, and of a fit of its own for the random split.
+        Of this very model by batch; for the random split of a fit of its own, or of the same network on pairs left
+        out of its training batches.
     """
 
     name: str
