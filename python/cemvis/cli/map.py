@@ -95,7 +95,7 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
     "tile_samples",
     type=click.IntRange(min=1),
     metavar="SAMPLES",
-    help="Edge of the tiles of a dense map; smaller ones take less memory.  [default: 1024, or five windows up to 5000]",
+    help="Edge of the tiles of a dense map; smaller ones take less memory.  [default: 1024, or five windows]",
 )
 @click.option("--resume", is_flag=True, help="Continue an unfinished map of the same inputs and settings.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier map.")
