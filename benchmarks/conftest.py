@@ -17,26 +17,36 @@ from cemvis import _core
 from cemvis._checks import thread_count
 
 Contenders = dict[str, Callable[[], object]]
+Bar = tuple[str, str, str, float]
+"""Two contenders, "at least" or "at most", and what the first one's time over the second one's is to be."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of each contender, and how many times longer than the first one each took in the same rounds."""
+    """Seconds of each contender, and how many times longer than the first one each took in the same rounds.
+
+    `bars` has the ratios that were asked for: what was measured, and what was wanted, in words.
+    """
 
     title: str
     seconds: dict[str, float]
     ratios: dict[str, float]
     notes: dict[str, str]
+    bars: dict[str, str]
 
     def lines(self) -> list[str]:
         first = next(iter(self.seconds))
         width = max(map(len, self.seconds))
-        return [self.title] + [
-            f"  {name:{width}}  {1e3 * seconds:11.2f} ms"
-            + (f"  {self.ratios[name]:9.2f} x" if name != first else "            ")
-            + (f"  {self.notes[name]}" if name in self.notes else "")
-            for name, seconds in self.seconds.items()
-        ]
+        return (
+            [self.title]
+            + [
+                f"  {name:{width}}  {1e3 * seconds:11.2f} ms"
+                + (f"  {self.ratios[name]:9.2f} x" if name != first else "            ")
+                + (f"  {self.notes[name]}" if name in self.notes else "")
+                for name, seconds in self.seconds.items()
+            ]
+            + [f"  {what}: {found}" for what, found in self.bars.items()]
+        )
 
 
 COMPARISONS = pytest.StashKey[list[Comparison]]()
@@ -63,9 +73,15 @@ def compare(pytestconfig: pytest.Config) -> Callable[..., Comparison]:
     """Compare contenders in interleaved runs and put the result into the closing table.
 
     A contender in `shares` does only that share of the work: its time is divided by it, and the table says so.
+    Each of `bars` is a line below the table: the ratio, what is asked of it, and whether it is met.
     """
 
-    def run(title: str, contenders: Contenders, shares: dict[str, float] | None = None) -> Comparison:
+    def run(
+        title: str,
+        contenders: Contenders,
+        shares: dict[str, float] | None = None,
+        bars: dict[str, Bar] | None = None,
+    ) -> Comparison:
         shares = shares or {}
         times = {
             name: [second / shares.get(name, 1.0) for second in seconds]
@@ -75,16 +91,28 @@ def compare(pytestconfig: pytest.Config) -> Callable[..., Comparison]:
         comparison = Comparison(
             title,
             {name: statistics.median(seconds) for name, seconds in times.items()},
-            {
-                name: statistics.median(other / own for other, own in zip(seconds, first, strict=False))
-                for name, seconds in times.items()
-            },
+            {name: ratio(seconds, first) for name, seconds in times.items()},
             {name: f"extrapolated from {share:.1%} of the work" for name, share in shares.items()},
+            {
+                what: judged(ratio(times[one], times[other]), *asked)
+                for what, (one, other, *asked) in (bars or {}).items()
+            },
         )
         pytestconfig.stash.setdefault(COMPARISONS, []).append(comparison)
         return comparison
 
     return run
+
+
+def ratio(seconds: list[float], others: list[float]) -> float:
+    """Return how many times longer than the others, round by round: the median."""
+    return statistics.median(one / other for one, other in zip(seconds, others, strict=False))
+
+
+def judged(found: float, wanted: str, bar: float) -> str:
+    """Return a ratio, what was asked of it, and whether it is met."""
+    met = found >= bar if wanted == "at least" else found <= bar
+    return f"{found:,.2f}, {wanted} {bar:g} is wanted: {'met' if met else 'NOT met'}"
 
 
 def cpu_name() -> str:
