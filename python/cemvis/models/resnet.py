@@ -4,7 +4,7 @@ The layout is the paper's to the last parameter [1]_: a 3 x 3 stem, eight residu
 mean over the last feature map, and two linear layers. Its windows are padded with zeros, so every feature near the
 edge of a window depends on where the window was cut. Without padding (``padding="none"``) the same blocks see real
 pixels only, the window brings its surroundings along, and one pass over a large tile gives exactly the features of
-every window in it: a map of any fineness for the price of one pass.
+every window in it that begins a whole stride from its corner; finer maps take several passes, each shifted.
 
 References
 ----------
