@@ -359,7 +359,8 @@ def test_error_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 # In a process of its own: a real limit on what may be written, a real Ctrl-C
 
 DRIVER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is started with it ignored
 from cemvis.workflows import _map_plan
 _map_plan.BLOCK_BYTES = 4_000  # so that a small mosaic has many blocks
 from cemvis.images.micrograph import Micrograph
