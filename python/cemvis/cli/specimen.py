@@ -56,6 +56,19 @@ from cemvis.cli._console import progress_bar
     help="Grey levels of another session: the recipe's times this ...",
 )
 @click.option("--brightness", default=0.0, show_default=True, type=click.FloatRange(-255, 255), help="... plus this.")
+@click.option(
+    "--after",
+    is_flag=True,
+    help="Also leave imprints where a stage that errs goes, and write the mosaic of a second visit, after.tif, the "
+    "indenter's table with commanded positions, indenter.csv, and the truth of both.",
+)
+@click.option(
+    "--imprint-contrast",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 255),
+    help="Contrast of imprints, root mean square in grey levels, for --after; C-S-H has an sd of about 20.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads; all cores by default.")
 @click.option("--overwrite", is_flag=True, help="Replace areas made with other settings, and what killed runs left.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -69,8 +82,10 @@ def command(
     truth_step_um: float,
     contrast: float,
     brightness: float,
+    imprint_contrast: float,
     threads: int | None,
     *,
+    after: bool,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -78,8 +93,10 @@ def command(
 
     Each area gets a folder with before.tif (the BSE mosaic), indents.csv (what an indenter would report), the true
     phases and properties, figures, and specimen.json. Areas that are there already are kept, so an interrupted run
-    is continued by running it again. `cemvis train OUTPUT/area-*` learns from them.
+    is continued by running it again. With --after, the tests of an area are made where a stage that errs really goes
+    (indents.csv says where), and a second mosaic shows their imprints. `cemvis train OUTPUT/area-*` learns from them.
     """
+    from cemvis.analysis.specimen.imprints import ImprintLook
     from cemvis.workflows.specimen import PICTURE, SpecimenConfig, make_specimen
 
     config = SpecimenConfig(
@@ -91,6 +108,8 @@ def command(
         truth_step_um=truth_step_um,
         contrast=contrast,
         brightness=brightness,
+        after=after,
+        imprints=ImprintLook(grey=imprint_contrast),
     )
     with progress_bar(quiet=quiet) as progress:
         folders = make_specimen(config, output, overwrite=overwrite, threads=threads, progress=progress)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 from cemvis import __version__
 from cemvis._checks import positive
 from cemvis._files import access_errors, sha256_of, write_text
+from cemvis.analysis.specimen.after import after_image
 from cemvis.analysis.specimen.area import BATCH, Area
+from cemvis.analysis.specimen.campaign import run_campaign
+from cemvis.analysis.specimen.imprints import ImprintLook
 from cemvis.analysis.specimen.indentation import Indents
 from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
+from cemvis.analysis.specimen.stage import StageErrors
+from cemvis.analysis.specimen.visit import VisitSettings
 from cemvis.errors import InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.kernels.specimen import Phase
+from cemvis.workflows._specimen_after import write_after
 
 MOSAIC, INDENTS, PHASES = "before.tif", "indents.csv", "truth_phases.ome.tif"
 MODULUS, HARDNESS = "truth_modulus.ome.tif", "truth_hardness.ome.tif"
@@ -55,6 +61,11 @@ class SpecimenConfig:
         Step of the true property maps.
     contrast, brightness
         How another session's grey levels follow from the recipe's: times `contrast`, plus `brightness`.
+    after
+        Whether the tests leave imprints, and a second visit and the indenter's own table are written, too. The tests
+        are then made where a stage that errs really goes; without, exactly on their lattice.
+    stage, visit, imprints
+        How far the stage errs, how the second visit differs and how imprints show, for `after`.
     """
 
     recipe: str = CALIBRATED
@@ -65,6 +76,10 @@ class SpecimenConfig:
     truth_step_um: float = 2.0
     contrast: float = 1.0
     brightness: float = 0.0
+    after: bool = False
+    stage: StageErrors = field(default_factory=StageErrors)
+    visit: VisitSettings = field(default_factory=VisitSettings)
+    imprints: ImprintLook = field(default_factory=ImprintLook)
 
     def __post_init__(self) -> None:
         positive(self.contrast, name="contrast")
@@ -83,6 +98,8 @@ class SpecimenConfig:
         del settings["areas"]  # an area is the same however many others there are
         if (self.contrast, self.brightness) == (1.0, 0.0):
             del settings["contrast"], settings["brightness"]
+        if not self.after:
+            del settings["after"], settings["stage"], settings["visit"], settings["imprints"]
         return {"cemvis": __version__, "area": index, **settings}
 
 
@@ -146,7 +163,7 @@ def make_specimen(
 def _is_made(folder: Path, config: SpecimenConfig, index: int, *, overwrite: bool) -> bool:
     """Return whether the area is there already; refuse a folder that holds something else."""
     # A recipe may change while the version stands still, and its record has been through JSON.
-    wanted = {"origin": config.origin(index), "recipe": json.loads(json.dumps(asdict(config.area(index).recipe)))}
+    wanted = json.loads(json.dumps({"origin": config.origin(index), "recipe": asdict(config.area(index).recipe)}))
     if not folder.exists():
         return False
     about = folder / ABOUT
@@ -207,14 +224,24 @@ def _make_area(
     config: SpecimenConfig, index: int, part: Path, name: str, threads: int | None, progress: Progress
 ) -> None:
     area = config.area(index)
-    overview = _write_images(area, part, config.origin(index), threads, progress, name)
+    # What the first visit shows does not depend on what is done to the area afterwards.
+    overview = _write_images(area, part, replace(config, after=False).origin(index), threads, progress, name)
     progress(f"{name}: indents", 0, 1)
-    indents = area.indent(threads=threads)
-    write_text(part / INDENTS, _indents_csv(area, indents))
+    more: dict[str, Any] = {}
+    if config.after:
+        campaign = run_campaign(area, config.stage, threads=threads)
+        indents, xy_um, ids = campaign.indents, campaign.xy_um, campaign.ids
+    else:
+        indents, xy_um = area.indent(threads=threads), area.indents_xy_um()
+        ids = [str(n) for n in range(len(xy_um))]
+    write_text(part / INDENTS, _indents_csv(area, indents, xy_um, ids))
     progress(f"{name}: indents", 1, 1)
+    if config.after:
+        image = after_image(area, campaign, settings=config.visit, look=config.imprints)
+        more = write_after(image, part, config.origin(index), threads=threads, progress=progress, name=name)
     modulus = _write_truth(config, area, index, part, threads, progress, name)
     _write_figures(area, indents, overview, modulus, config.truth_step_um, part)
-    write_text(part / ABOUT, _about(config, area, index, indents, part))
+    write_text(part / ABOUT, _about(config, area, index, indents, part, more))
 
 
 def _write_images(
@@ -257,17 +284,16 @@ def _shrunk(image: NDArray[np.uint8], factor: int) -> NDArray[np.float32]:
     return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
 
 
-def _indents_csv(area: Area, indents: Indents) -> str:
-    xy = area.indents_xy_um()
+def _indents_csv(area: Area, indents: Indents, xy_um: NDArray[np.float64], ids: Sequence[str]) -> str:
     lines = ["id,batch,row,column,x_um,y_um,modulus_gpa,hardness_gpa,depth_nm,status"]
     for n, ((x, y), modulus, hardness, failed) in enumerate(
-        zip(xy, indents.modulus_gpa, indents.hardness_gpa, indents.failed, strict=True)
+        zip(xy_um, indents.modulus_gpa, indents.hardness_gpa, indents.failed, strict=True)
     ):
         batch, place = divmod(n, BATCH * BATCH)
         values = ",,failed" if failed else f"{modulus:.3f},{hardness:.4f},ok"
         measured, _, status = values.rpartition(",")
         lines.append(
-            f"{n},a{area.index:03d}-b{batch:03d},{place // BATCH},{place % BATCH},{x:.3f},{y:.3f},"
+            f"{ids[n]},a{area.index:03d}-b{batch:03d},{place // BATCH},{place % BATCH},{x:.3f},{y:.3f},"
             f"{measured},{TARGET_DEPTH_NM:.0f},{status}"
         )
     return "\n".join(lines) + "\n"
@@ -283,7 +309,7 @@ def _write_truth(
     name: str,
 ) -> NDArray[np.float32]:
     """Write the true property maps; return that of the modulus."""
-    step = config.truth_step_um
+    step, origin = config.truth_step_um, replace(config, after=False).origin(index)
     count = int(area.edge_um / step)
     first = step / 2 - area.pixel_size_um / 2
     axis = first + step * np.arange(count)
@@ -295,9 +321,9 @@ def _write_truth(
         for k, value in enumerate(values):
             fields[k, row : row + rows_at_once] = value.reshape(x.shape)
         progress(f"{name}: true properties", min(row + rows_at_once, count), count)
-    for file, title, field in ((MODULUS, "Modulus (GPa)", fields[0]), (HARDNESS, "Hardness (GPa)", fields[1])):
-        raster = Raster(title, "True property without noise.", step, (first, first), config.origin(index))
-        write_ome_tiff(part / file, [field], shape=(count, count), dtype="float32", raster=raster)
+    for file, title, held in ((MODULUS, "Modulus (GPa)", fields[0]), (HARDNESS, "Hardness (GPa)", fields[1])):
+        raster = Raster(title, "True property without noise.", step, (first, first), origin)
+        write_ome_tiff(part / file, [held], shape=(count, count), dtype="float32", raster=raster)
     modulus: NDArray[np.float32] = fields[0]
     return modulus
 
@@ -337,7 +363,7 @@ def _write_figures(
     style.save_png(histograms(measured, title="Virtual indents", caption=caption), part / HISTOGRAM)
 
 
-def _about(config: SpecimenConfig, area: Area, index: int, indents: Indents, part: Path) -> str:
+def _about(config: SpecimenConfig, area: Area, index: int, indents: Indents, part: Path, more: dict[str, Any]) -> str:
     about = {
         "origin": config.origin(index),
         "recipe": asdict(area.recipe),
@@ -345,6 +371,7 @@ def _about(config: SpecimenConfig, area: Area, index: int, indents: Indents, par
         "units": {"x_um": "um", "y_um": "um", "modulus_gpa": "GPa", "hardness_gpa": "GPa", "depth_nm": "nm"},
         "indents": len(indents.failed),
         "failed": int(indents.failed.sum()),
+        **more,
         "sha256": {path.name: sha256_of(path) for path in sorted(part.iterdir())},
     }
     return json.dumps(about, indent=2) + "\n"

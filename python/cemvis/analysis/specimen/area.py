@@ -68,6 +68,11 @@ class Area:
         return round(self.edge_um / self.pixel_size_um)
 
     @property
+    def first_um(self) -> float:
+        """Place of this area's origin along the specimen's x, in um."""
+        return self._first_col * self.pixel_size_um
+
+    @property
     def _first_col(self) -> int:
         return self.index * round((self.edge_um + GAP_UM) / self.pixel_size_um)
 
@@ -96,10 +101,11 @@ class Area:
                 rows.append(np.stack([x.ravel(), y.ravel()], axis=1))
         return np.concatenate(rows)
 
-    def indent(self, *, threads: int | None = None) -> Indents:
-        """Return what the indenter reports at `indents_xy_um`."""
+    def indent(self, xy_um: NDArray[np.float64] | None = None, *, threads: int | None = None) -> Indents:
+        """Return what the indenter reports at positions in this area, at `indents_xy_um` by default."""
         rng = np.random.default_rng([self.seed, self.index])
-        return indent(self._paste, self.recipe.mechanics, self._placed(self.indents_xy_um()), rng=rng, threads=threads)
+        placed = self._placed(self.indents_xy_um() if xy_um is None else xy_um)
+        return indent(self._paste, self.recipe.mechanics, placed, rng=rng, threads=threads)
 
     def truth(self, xy_um: NDArray[np.float64], *, threads: int | None = None) -> tuple[NDArray[np.float64], ...]:
         """Return true modulus and hardness in GPa at positions in this area."""
@@ -114,4 +120,4 @@ class Area:
         return replace(window, col=window.col + self._first_col)
 
     def _placed(self, xy_um: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.ascontiguousarray(xy_um + np.array([self._first_col * self.pixel_size_um, 0.0]))
+        return np.ascontiguousarray(xy_um + np.array([self.first_um, 0.0]))
