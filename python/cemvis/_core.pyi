@@ -101,3 +101,18 @@ def gather_windows(
     out: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def normalised_correlation(
+    image: NDArray[np.generic], pattern: NDArray[np.float32], out: NDArray[np.float32], threads: int
+) -> None: ...
+def linear_response(
+    image: NDArray[np.generic], pattern: NDArray[np.float32], out: NDArray[np.float32], threads: int
+) -> None: ...
+def response_patches(
+    image: NDArray[np.generic],
+    pattern: NDArray[np.float32],
+    top_left: NDArray[np.int64],
+    radius_px: int,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...
+def downsampled(image: NDArray[np.generic], factor: int, out: NDArray[np.float32], threads: int) -> None: ...

@@ -1,0 +1,35 @@
+#include "indent_search_loops.hpp"
+
+namespace cemvis {
+
+const FilterLoops& filter_loops(Simd level) {
+#ifdef CEMVIS_X86_SIMD
+  switch (level) {
+    case Simd::avx512:
+      return avx512::filter_loops;
+    case Simd::avx2:
+      return avx2::filter_loops;
+    case Simd::baseline:
+      break;
+  }
+#endif
+  (void)level;
+  return baseline::filter_loops;
+}
+
+const TileLoopSet& tile_loops(Simd level) {
+#ifdef CEMVIS_X86_SIMD
+  switch (level) {
+    case Simd::avx512:
+      return avx512::tile_loops;
+    case Simd::avx2:
+      return avx2::tile_loops;
+    case Simd::baseline:
+      break;
+  }
+#endif
+  (void)level;
+  return baseline::tile_loops;
+}
+
+}  // namespace cemvis
