@@ -12,6 +12,7 @@ from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "dataset": ("dataset", "Choose located indents as pairs to train on."),
     "indents": ("indents", "Read an indenter's files into one table of indents."),
     "info": ("info", "Show what micrograph files hold."),
     "map": ("map", "Map modulus and hardness over a BSE mosaic."),

@@ -12,10 +12,13 @@ from cemvis.cli._options import parse_grey_scale, parse_pixel_size
 
 if TYPE_CHECKING:
     from cemvis.images.grey_scale import GreyTransform
+    from cemvis.images.pixel_size import PixelSize
+    from cemvis.workflows.dataset import DataSet
     from cemvis.workflows.pairs import Area, Pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_MANIFEST = "manifest.json"  # of a data set; the module that says so is heavy
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
     click.argument("folders", nargs=-1, type=_PATH),
@@ -49,6 +52,18 @@ def area_options(command: Command) -> Command:
     return command
 
 
+def data_set_of(folders: tuple[Path, ...], mosaics: tuple[Path, ...], pixel_size: PixelSize | None) -> DataSet | None:
+    """Return the data set that a command line names, or None if it names areas; refuse one mixed with other things."""
+    if not any((folder / _MANIFEST).is_file() for folder in folders):
+        return None
+    if len(folders) > 1 or mosaics or pixel_size is not None:
+        msg = "a data set is taken as it is: give it alone, without other folders, --mosaic or --pixel-size"
+        raise click.UsageError(msg)
+    from cemvis.workflows.dataset import load_data_set
+
+    return load_data_set(folders[0])
+
+
 def areas_of(folders: tuple[Path, ...], mosaics: tuple[Path, ...], tables: tuple[Path, ...]) -> list[Area]:
     """Return the areas that a command line names, and refuse one that names none or lacks a half."""
     from cemvis.workflows.pairs import Area
@@ -59,6 +74,10 @@ def areas_of(folders: tuple[Path, ...], mosaics: tuple[Path, ...], tables: tuple
     if not folders and not mosaics:
         msg = "give FOLDERS that hold before.tif and indents.csv, or --mosaic with --indents"
         raise click.UsageError(msg)
+    for folder in folders:
+        if (folder / _MANIFEST).is_file():
+            msg = f"{folder} is a data set; give the areas that it was made from"
+            raise click.UsageError(msg)
     given = [Area(mosaic.stem, mosaic, table) for mosaic, table in zip(mosaics, tables, strict=True)]
     return [*(Area.in_folder(folder) for folder in folders), *given]
 

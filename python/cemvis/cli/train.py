@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cemvis.cli._area_options import area_line, area_options, areas_of
+from cemvis.cli._area_options import area_line, area_options, areas_of, data_set_of
 from cemvis.cli._console import progress_bar, shown_warnings
 from cemvis.cli._resnet_options import resnet_config, resnet_options
 from cemvis.models.model import UNITS
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cemvis.images.grey_scale import GreyScale
     from cemvis.images.pixel_size import PixelSize
     from cemvis.models.trainer import Moment
+
+_WINDOW_UM = 10.0
 
 
 def _split_properties(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:  # noqa: ARG001
@@ -49,10 +51,8 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
     "--window",
     "window_um",
     type=click.FloatRange(min=0, min_open=True),
-    default=10.0,
-    show_default=True,
     metavar="UM",
-    help="Edge of the square window around each indent, in um.",
+    help="Edge of the square window around each indent, in um.  [default: 10, or the data set's]",
 )
 @click.option(
     "--level",
@@ -65,9 +65,7 @@ def _split_properties(ctx: click.Context, param: click.Parameter, value: str) ->
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="Of the splits; same seed, same file.",
+    help="Of the splits; same seed, same file.  [default: 0, or the data set's]",
 )
 @click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
 @resnet_options
@@ -81,11 +79,11 @@ def command(
     output: Path,
     network: str,
     properties: tuple[str, ...],
-    window_um: float,
+    window_um: float | None,
     pixel_size: PixelSize | None,
     anchors: GreyScale | None,
     level: float,
-    seed: int,
+    seed: int | None,
     threads: int | None,
     note: str,
     overwrite: bool,
@@ -98,12 +96,20 @@ def command(
     --indents. The table of indents has the columns x_um, y_um (from the centre of the mosaic's top-left pixel, x
     right, y down), modulus_gpa, hardness_gpa, batch, and perhaps status: rows that are not "ok" are left out.
 
+    Or FOLDERS is one data set that `cemvis dataset` wrote, taken as it is. What is trained and tested on is drawn from
+    the seed all the same: with the data set's own, the batches that its split_batch calls "test" are tested on.
+
     Scores, a CSV of them and figures are written beside the model.
 
     `--network resnet` is the residual network of Liang et al. (2023), trained as they did unless its options, marked
     [resnet; default], say otherwise. A training that was stopped goes on with --resume.
     """
-    areas = areas_of(folders, mosaics, tables)
+    data_set = data_set_of(folders, mosaics, pixel_size)
+    areas = areas_of(folders, mosaics, tables) if data_set is None else data_set.areas
+    if window_um is None:
+        window_um = _WINDOW_UM if data_set is None else data_set.window_um
+    if seed is None:
+        seed = 0 if data_set is None else data_set.seed
 
     from cemvis.report.model_card import ONLY_VIRTUAL, scores_table
     from cemvis.workflows.train import TrainConfig, train

@@ -53,6 +53,8 @@ class Indents:
         Rows left out because their status is not "ok".
     incomplete : int
         Rows left out because a number is missing.
+    row : (n,) int64
+        Which row of the table each indent is, from 0.
     """
 
     x_um: Floats
@@ -61,6 +63,7 @@ class Indents:
     batch: NDArray[np.int64]
     not_ok: int
     incomplete: int
+    row: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.x_um)
@@ -73,6 +76,7 @@ class Indents:
             y_um=self.y_um[chosen],
             measured_gpa={name: values[chosen] for name, values in self.measured_gpa.items()},
             batch=self.batch[chosen],
+            row=self.row[chosen],
         )
 
 
@@ -97,23 +101,21 @@ def read_indents(path: Path, *, properties: Sequence[str]) -> Indents:
         If columns are missing, numbers are text, negative, repeated or of another unit, or nothing usable is left.
     """
     numbers = ["x_um", "y_um", *(f"{name}_gpa" for name in properties)]
-    table = _read_csv(path)
-    _check_columns(table, [*numbers, "batch"], path)
-    ok = np.ones(len(table), bool)
-    if "status" in table.columns:
-        ok = (table["status"].str.strip().str.lower() == "ok").to_numpy(dtype=bool, na_value=False)
-    values = {name: _numbers(table[name], ok, path) for name in numbers}
+    table = read_csv(path)
+    check_columns(table, [*numbers, "batch"], path)
+    ok = has_status(table, ("ok",))
+    values = {name: number_column(table[name], ok, path) for name in numbers}
     complete = np.logical_and.reduce([np.isfinite(column) for column in values.values()])
-    used = np.flatnonzero(ok & complete)
+    used = np.flatnonzero(ok & complete).astype(np.int64)
     not_ok, incomplete = int(np.count_nonzero(~ok)), int(np.count_nonzero(ok & ~complete))
     if len(used) == 0:
         msg = f"{path} has no usable indent: {not_ok} rows are not ok and {incomplete} lack a number, of {len(table)}"
         raise InputError(msg)
     values = {name: column[used] for name, column in values.items()}
     batch = table["batch"].iloc[used]
-    _check_rows(values, batch, used, path)
+    check_rows(values, batch, used, path)
     for name in numbers[2:]:
-        _check_unit(values[name], name, path)
+        check_unit(values[name], name, path)
     if len(properties) > 1 and np.median(values["hardness_gpa"]) > np.median(values["modulus_gpa"]):
         msg = f"{path}: hardness_gpa is mostly larger than modulus_gpa; are the two columns swapped?"
         raise InputError(msg)
@@ -121,13 +123,27 @@ def read_indents(path: Path, *, properties: Sequence[str]) -> Indents:
         x_um=values["x_um"],
         y_um=values["y_um"],
         measured_gpa={name: values[f"{name}_gpa"] for name in properties},
-        batch=np.unique(batch.to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
+        batch=batch_numbers(batch.to_numpy(dtype=str)),
         not_ok=not_ok,
         incomplete=incomplete,
+        row=used,
     )
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def batch_numbers(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the batch of each indent as its place among the sorted names, (n,) int64."""
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def has_status(table: pd.DataFrame, statuses: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows have one of the `statuses`, in lower case; all of them where the table has no such column."""
+    if "status" not in table.columns:
+        return np.ones(len(table), bool)
+    return table["status"].str.strip().str.lower().isin(list(statuses)).to_numpy(dtype=bool, na_value=False)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table as text, column by column; NaN where a cell is empty."""
     import pandas as pd
 
     try:
@@ -143,7 +159,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table.rename(columns=str.strip)
 
 
-def _check_columns(table: pd.DataFrame, wanted: Sequence[str], path: Path) -> None:
+def check_columns(table: pd.DataFrame, wanted: Sequence[str], path: Path) -> None:
+    """Refuse a table that lacks one of the columns `wanted`."""
     missing = [name for name in wanted if name not in table.columns]
     if not missing:
         return
@@ -153,7 +170,7 @@ def _check_columns(table: pd.DataFrame, wanted: Sequence[str], path: Path) -> No
     raise InputError(msg)
 
 
-def _numbers(column: pd.Series[str], ok: NDArray[np.bool_], path: Path) -> Floats:
+def number_column(column: pd.Series[str], ok: NDArray[np.bool_], path: Path) -> Floats:
     """Return a column as numbers: NaN where there is none or it is not finite; text in a row that is ok is an error."""
     import pandas as pd
 
@@ -166,7 +183,7 @@ def _numbers(column: pd.Series[str], ok: NDArray[np.bool_], path: Path) -> Float
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _check_rows(values: dict[str, Floats], batch: pd.Series[str], used: NDArray[np.intp], path: Path) -> None:
+def check_rows(values: dict[str, Floats], batch: pd.Series[str], used: NDArray[np.intp], path: Path) -> None:
     """Refuse rows without a batch, values of zero or less, and the same indent given twice."""
     import pandas as pd
 
@@ -189,7 +206,8 @@ def _check_rows(values: dict[str, Floats], batch: pd.Series[str], used: NDArray[
         raise InputError(msg)
 
 
-def _check_unit(values: Floats, name: str, path: Path) -> None:
+def check_unit(values: Floats, name: str, path: Path) -> None:
+    """Refuse values in GPa whose median cannot be one, and say which unit they look like."""
     median, (low, high) = float(np.median(values)), _PLAUSIBLE_MEDIAN_GPA[name]
     if low <= median <= high:
         return

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,44 +11,20 @@ from numpy.typing import NDArray
 
 from cemvis._checks import thread_count
 from cemvis._files import sha256_of
-from cemvis.errors import GreyScaleError, InputError
+from cemvis.errors import GreyScaleError, InputError, PixelSizeError
 from cemvis.images.grey_scale import AnchorFit, GreyScale, measure_anchors
-from cemvis.images.micrograph import Micrograph, open_micrograph
-from cemvis.images.ome_tiff import read_description
+from cemvis.images.micrograph import Micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.tiling import window_sums_at
-from cemvis.workflows.indents import Floats, Indents, read_indents
-from cemvis.workflows.specimen import ABOUT, INDENTS, MOSAIC
+from cemvis.workflows.areas import Area as Area
+from cemvis.workflows.areas import Listed as Listed
+from cemvis.workflows.indents import Floats, Indents
 
-VIRTUAL_IMAGE = "Virtual backscattered-electron image"
-"""How the description of every virtual mosaic begins."""
 BLOCK_PX = 8192
 """Edge of the largest block of a mosaic that is held in memory: 64 MiB at 8 bits."""
 
 
-@dataclass(frozen=True)
-class Area:
-    """One mosaic taken before indentation, and the table of indents made in it.
-
-    Attributes
-    ----------
-    name : str
-    mosaic, indents : Path
-    """
-
-    name: str
-    mosaic: Path
-    indents: Path
-
-    @property
-    def virtual(self) -> str:
-        """What a virtual specimen was made from, as its mosaic or the file beside it says; empty for others."""
-        return _origin_beside(self.mosaic) or _origin_inside(self.mosaic)
-
-    @classmethod
-    def in_folder(cls, folder: Path) -> Area:
-        """Return the area of a folder that holds before.tif and indents.csv."""
-        return cls(folder.resolve().name, folder / MOSAIC, folder / INDENTS)
+_PIXEL_SIZE_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -74,6 +49,8 @@ class Pairs:
         Those whose window, and whose field if there is one, lies inside the mosaic.
     at_border : int
         Indents left out because either crosses the mosaic's border.
+    shape : (rows, cols)
+        Of the mosaic.
     """
 
     area: Area
@@ -87,6 +64,7 @@ class Pairs:
     mean_grey: Floats
     indents: Indents
     at_border: int
+    shape: tuple[int, int]
 
 
 def pair_area(
@@ -124,8 +102,9 @@ def pair_area(
     CemvisError
         If a file cannot be used, the positions do not lie on the mosaic, or its grey scale cannot be found.
     """
-    indents = read_indents(area.indents, properties=properties)
-    with open_micrograph(area.mosaic, pixel_size=pixel_size) as micrograph:
+    indents = area.read_indents(properties)
+    with area.opened(pixel_size) as micrograph:
+        _check_same_mosaic(area, micrograph, window_um)
         size = micrograph.require_pixel_size()
         window_px = _window_px(window_um, size, micrograph)
         _check_positions(indents, micrograph, size, window_um, area)
@@ -137,11 +116,11 @@ def pair_area(
             read = f", or the {field_px} px that the network reads around it," if field_px else ""
             msg = f"{area.mosaic}: the window of every indent{read} crosses the border of the mosaic; nothing is left"
             raise InputError(msg)
-        found, fit = _find_anchors(micrograph, given=anchors)
+        found, fit = _find_anchors(micrograph, given=anchors or (area.listed.anchors if area.listed else None))
         return Pairs(
             area=area,
             mosaic_sha256=micrograph.digest(),
-            indents_sha256=sha256_of(area.indents),
+            indents_sha256=area.listed.table_sha256 if area.listed else sha256_of(area.indents),
             pixel_size=size,
             window_px=window_px,
             anchors=found,
@@ -150,6 +129,7 @@ def pair_area(
             mean_grey=mean_grey_at(micrograph, top_left[inside], window_px=window_px, threads=threads),
             indents=indents.only(inside),
             at_border=int(np.count_nonzero(~inside)),
+            shape=micrograph.shape,
         )
 
 
@@ -179,7 +159,7 @@ def mean_grey_at(
         On the micrograph's own grey scale.
     """
     mean = np.empty(len(top_left))
-    for members in _by_block(top_left, _block_shape(micrograph, window_px)):
+    for members in by_block(top_left, block_shape(micrograph, window_px)):
         corners = top_left[members]
         origin, end = corners.min(axis=0), corners.max(axis=0) + window_px
         block = micrograph.read(*map(int, (*origin, *(end - origin))), threads=thread_count(threads))
@@ -188,26 +168,44 @@ def mean_grey_at(
     return mean
 
 
-def _origin_beside(mosaic: Path) -> str:
-    try:
-        return _origin_text(json.loads((mosaic.parent / ABOUT).read_text(encoding="utf-8"))["origin"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def check_same_material(pairs: Sequence[Pairs]) -> None:
+    """Refuse copies of one table, whatever they are called, and pixel sizes that differ."""
+    first: dict[str, Path] = {}
+    for each in pairs:
+        if each.indents_sha256 in first:
+            msg = (
+                f"{first[each.indents_sha256]} and {each.area.indents} hold the same indents; "
+                "they would be in training and test at once"
+            )
+            raise InputError(msg)
+        first[each.indents_sha256] = each.area.indents
+        size, reference = each.pixel_size, pairs[0].pixel_size
+        if abs(size.um / reference.um - 1) > _PIXEL_SIZE_TOLERANCE:
+            msg = (
+                f"{each.area.name} has {size} per px ({size.source}), {pairs[0].area.name} has {reference} "
+                f"({reference.source}); wanted mosaics of one pixel size"
+            )
+            raise PixelSizeError(msg)
 
 
-def _origin_inside(mosaic: Path) -> str:
-    """Return what the mosaic's own description says, which stays with it when the mosaic is moved."""
-    if not mosaic.is_file():
-        return ""
-    words, brace, origin = read_description(mosaic).partition("{")
-    try:
-        return _origin_text(json.loads(brace + origin))
-    except (ValueError, KeyError, TypeError):
-        return "a virtual specimen" if words.startswith(VIRTUAL_IMAGE) else ""
-
-
-def _origin_text(origin: dict[str, object]) -> str:
-    return f"recipe {origin['recipe']}, seed {origin['seed']}"
+def _check_same_mosaic(area: Area, micrograph: Micrograph, window_um: float) -> None:
+    """Refuse a mosaic other than the one that listed indents lie on, and windows of another size."""
+    listed = area.listed
+    if listed is None:
+        return
+    if window_um != listed.window_um:
+        msg = (
+            f"{area.name}: its data set has windows of {listed.window_um:g} um, {window_um:g} um is asked for; "
+            "make a data set of that window"
+        )
+        raise InputError(msg)
+    if listed.mosaic_sha256 not in ("", micrograph.digest()):
+        msg = (
+            f"{micrograph.path} is not the image that the indents of {area.name} belong to any more: its SHA-256 "
+            f"begins with {micrograph.digest()[:12]}, wanted {listed.mosaic_sha256[:12]}; bring that image back, or "
+            "locate the indents and make the data set anew"
+        )
+        raise InputError(msg)
 
 
 def _window_px(window_um: float, size: PixelSize, micrograph: Micrograph) -> int:
@@ -262,17 +260,17 @@ def _why_off(places: Floats, off: NDArray[np.bool_], extent_um: Floats, size: Pi
     return "is this the mosaic that they were made in?"
 
 
-def _find_anchors(micrograph: Micrograph, *, given: GreyScale | None) -> tuple[GreyScale, AnchorFit | None]:
-    if given is not None:
+def _find_anchors(micrograph: Micrograph, *, given: GreyScale | AnchorFit | None) -> tuple[GreyScale, AnchorFit | None]:
+    if isinstance(given, GreyScale):
         return given, None
-    fit = measure_anchors(micrograph)
+    fit = given or measure_anchors(micrograph)
     if fit.scale is None:
         msg = f"{micrograph.path}: {fit.note}; give the grey levels by --anchors MATRIX,CLINKER"
         raise GreyScaleError(msg)
     return fit.scale, fit
 
 
-def _block_shape(micrograph: Micrograph, window_px: int) -> tuple[int, int]:
+def block_shape(micrograph: Micrograph, window_px: int) -> tuple[int, int]:
     """Return (rows, cols) of the blocks that windows are grouped by: full width where the file stores full rows."""
     cols = micrograph.shape[1]
     if micrograph.chunk_shape[1] >= cols:
@@ -280,7 +278,7 @@ def _block_shape(micrograph: Micrograph, window_px: int) -> tuple[int, int]:
     return BLOCK_PX, BLOCK_PX
 
 
-def _by_block(top_left: NDArray[np.int64], shape: tuple[int, int]) -> Iterator[NDArray[np.intp]]:
+def by_block(top_left: NDArray[np.int64], shape: tuple[int, int]) -> Iterator[NDArray[np.intp]]:
     """Yield the indices of the windows that start in the same block, block after block."""
     block = top_left // np.array(shape)
     order = np.lexsort((block[:, 1], block[:, 0]))

@@ -12,7 +12,6 @@ from cemvis._files import write_text
 from cemvis.errors import InputError
 from cemvis.images.grey_scale import GreyTransform
 from cemvis.images.micrograph import open_micrograph
-from cemvis.images.pixel_size import PixelSize
 from cemvis.models.metrics import coverage_by_value
 from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.models.trainer_config import TrainerConfig
@@ -88,7 +87,7 @@ class ResNetConfig:
 
 @contextmanager
 def opened_windows(
-    pairs: Sequence[Pairs], transforms: Sequence[GreyTransform], layout: ResNetLayout, *, pixel_size: PixelSize | None
+    pairs: Sequence[Pairs], transforms: Sequence[GreyTransform], layout: ResNetLayout
 ) -> Iterator[tuple[MosaicWindows, ...]]:
     """Yield the windows that a network reads around the indents of all areas, with their mosaics open."""
     from cemvis.models.network_training import MosaicWindows
@@ -96,7 +95,7 @@ def opened_windows(
     with ExitStack() as stack:
         yield tuple(
             MosaicWindows(
-                stack.enter_context(open_micrograph(each.area.mosaic, pixel_size=pixel_size)),
+                stack.enter_context(open_micrograph(each.area.mosaic, pixel_size=each.pixel_size)),
                 each.mosaic_sha256,
                 transform,
                 field_corner(each.top_left, each.window_px, layout.window_px),

@@ -19,10 +19,8 @@ from cemvis.errors import (
     CoverageWarning,
     GreyScaleWarning,
     InputError,
-    PixelSizeError,
 )
 from cemvis.images.grey_scale import GreyScale, GreyTransform, transform_to
-from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.model import UNITS, Model, PropertyModel, Training, TrainingArea
 from cemvis.models.model_file import load_model, save_model
@@ -34,13 +32,11 @@ from cemvis.report.style import save_png
 from cemvis.report.training import PropertyPairs, training_figure
 from cemvis.workflows._train_files import TrainedFiles, check_output
 from cemvis.workflows.indents import Floats
-from cemvis.workflows.pairs import Area, Pairs, pair_area
+from cemvis.workflows.pairs import Area, Pairs, check_same_material, pair_area
 from cemvis.workflows.resnet_training import ResNetConfig, opened_windows, write_network_files
 
 if TYPE_CHECKING:
     from cemvis.models.trainer import Moment
-
-_PIXEL_SIZE_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ def train(
         transforms.append(_transform(scale, pairs[-1]))
         if on_area is not None:
             on_area(pairs[-1], transforms[-1])
-    _check_same_material(pairs)
+    check_same_material(pairs)
     pooled = _pool(pairs, transforms)
     if layout is None:
         fitted = _fit_to_grey(pooled, config, files)
@@ -226,7 +222,7 @@ def _check_distinct(areas: Sequence[Area]) -> None:
 
 def _layout(area: Area, config: TrainConfig) -> ResNetLayout:
     """Return the network's layout for the pixel size of the first mosaic; the others have the same."""
-    with open_micrograph(area.mosaic, pixel_size=config.pixel_size) as micrograph:
+    with area.opened(config.pixel_size) as micrograph:
         window_px = round(config.window_um / micrograph.require_pixel_size().um)
     return config.resnet.layout(window_px, targets=len(config.properties))
 
@@ -258,26 +254,6 @@ def _transform(scale: GreyScale, pairs: Pairs) -> GreyTransform:
         msg = f"{pairs.area.name}: the grey scale is doubtful: {transform.note}"
         warnings.warn(msg, GreyScaleWarning, stacklevel=3)
     return transform
-
-
-def _check_same_material(pairs: Sequence[Pairs]) -> None:
-    """Refuse copies of one table, whatever they are called, and pixel sizes that differ."""
-    first: dict[str, Path] = {}
-    for each in pairs:
-        if each.indents_sha256 in first:
-            msg = (
-                f"{first[each.indents_sha256]} and {each.area.indents} hold the same indents; "
-                "they would be in training and test at once"
-            )
-            raise InputError(msg)
-        first[each.indents_sha256] = each.area.indents
-        size, reference = each.pixel_size, pairs[0].pixel_size
-        if abs(size.um / reference.um - 1) > _PIXEL_SIZE_TOLERANCE:
-            msg = (
-                f"{each.area.name} has {size} per px ({size.source}), {pairs[0].area.name} has {reference} "
-                f"({reference.source}); wanted mosaics of one pixel size"
-            )
-            raise PixelSizeError(msg)
 
 
 @dataclass(frozen=True)
@@ -347,7 +323,7 @@ def _fit_network(
 
     job = {
         "pairs": [
-            [each.mosaic_sha256, each.indents_sha256, len(each.indents), each.pixel_size.um, each.window_px]
+            [each.mosaic_sha256, _list_digest(each), len(each.indents), each.pixel_size.um, each.window_px]
             for each in pairs
         ],
         "properties": list(pooled.measured),
@@ -359,7 +335,7 @@ def _fit_network(
     trainer = replace(config.resnet.trainer, seed=config.seed)
     if not config.resnet.resume:  # all that can be known beforehand is known by now
         files.checkpoint.unlink(missing_ok=True)
-    with opened_windows(pairs, transforms, layout, pixel_size=config.pixel_size) as mosaics:
+    with opened_windows(pairs, transforms, layout) as mosaics:
         windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches, pairs[0].window_px)
         trained = train_window_network(
             windows,
@@ -376,6 +352,11 @@ def _fit_network(
         trained.properties,
         lambda _: {"network_training": write_network_files(trained, windows, trainer, files.model)},
     )
+
+
+def _list_digest(pairs: Pairs) -> str:
+    """Return the digest of what says which indents they are: the data set's list, or the table."""
+    return (pairs.area.listed and pairs.area.listed.sha256) or pairs.indents_sha256
 
 
 def _area_record(pairs: Pairs) -> TrainingArea:
@@ -412,6 +393,7 @@ def _record(
                 "pixel_size_um": each.pixel_size.um,
                 "pixel_size_source": each.pixel_size.source,
                 "window_px": each.window_px,
+                "data_set_sha256": each.area.listed.sha256 if each.area.listed else None,
                 "grey_transform": asdict(transform),
                 "left_out": {
                     "not_ok": each.indents.not_ok,

@@ -1,0 +1,207 @@
+"""The manifest of a data set: a table with a row for each pair, and what it was made from; no pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cemvis._files import access_errors, sha256_of, write_text, written_whole
+from cemvis.errors import CemvisError, FileFormatError, InputError
+from cemvis.images.grey_scale import AnchorFit, GreyScale
+from cemvis.images.pixel_size import PixelSize
+from cemvis.workflows._dataset_rows import MEASURED, indents_of
+from cemvis.workflows._dataset_sources import find_moved
+from cemvis.workflows.pairs import Area, Listed, Pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE, ABOUT = "manifest.parquet", "manifest.json"
+FORMAT, FORMAT_VERSION = "cemvis data set", 1
+COLUMNS = (
+    "area",
+    "id",
+    "batch",
+    "row",
+    "column",
+    "x_um",
+    "y_um",
+    "top_left_row_px",
+    "top_left_col_px",
+    *MEASURED,
+    "depth_nm",
+    "load_mn",
+    "score",
+    "residual_px",
+    "error_px",
+    "split_random",
+    "split_batch",
+)
+UNITS = {
+    "x_um": "um",
+    "y_um": "um",
+    "modulus_gpa": "GPa",
+    "hardness_gpa": "GPa",
+    "depth_nm": "nm",
+    "load_mn": "mN",
+    "top_left_row_px": "px",
+    "top_left_col_px": "px",
+    "residual_px": "px",
+    "error_px": "px",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A data set as it was read.
+
+    Attributes
+    ----------
+    folder : Path
+    areas : tuple of Area
+        Ready to be trained on.
+    frame : DataFrame
+        A row for each pair, with the columns of `COLUMNS`.
+    about : dict
+        What manifest.json says.
+    """
+
+    folder: Path
+    areas: tuple[Area, ...]
+    frame: pd.DataFrame
+    about: dict[str, Any]
+
+    @property
+    def window_um(self) -> float:
+        """Edge of the square windows."""
+        return float(self.about["settings"]["window_um"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the splits."""
+        return int(self.about["settings"]["seed"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each pair."""
+        return self.frame.copy()
+
+
+def is_data_set(folder: Path) -> bool:
+    """Return whether `folder` holds a manifest of pairs."""
+    return (Path(folder) / ABOUT).is_file()
+
+
+def area_record(pairs: Pairs, folder: Path) -> dict[str, Any]:
+    """Return what an area of a data set in `folder` was made from, as `load_data_set` needs it, JSON-ready."""
+    return {
+        "name": pairs.area.name,
+        "mosaic": {
+            "path": relative_to(pairs.area.mosaic, folder),
+            "sha256": pairs.mosaic_sha256,
+            "pixel_size_um": pairs.pixel_size.um,
+            "pixel_size_source": pairs.pixel_size.source,
+            "shape": list(pairs.shape),
+            "anchors": {"matrix": pairs.anchors.matrix, "clinker": pairs.anchors.clinker},
+            "anchors_source": "given" if pairs.fit is None else "histogram",
+            "anchors_fit": None if pairs.fit is None else asdict(pairs.fit),
+            "virtual": pairs.area.virtual,
+        },
+        "table": {"path": relative_to(pairs.area.indents, folder), "sha256": pairs.indents_sha256},
+        "window_px": pairs.window_px,
+        "pairs": len(pairs.indents),
+    }
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """Return `path` as seen from `folder`, or as it is where no relative path leads there (another drive)."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def write_manifest(folder: Path, frame: pd.DataFrame, about: dict[str, Any]) -> None:
+    """Write the table, and then what it was made from with the table's digest: without that there is no data set."""
+    with written_whole(folder / TABLE) as beside:
+        frame.to_parquet(beside, engine="pyarrow", index=False)
+    record = {"format": FORMAT, "format_version": FORMAT_VERSION} | about
+    record["manifest"] = {"path": TABLE, "sha256": sha256_of(folder / TABLE), "columns": list(COLUMNS), "units": UNITS}
+    write_text(folder / ABOUT, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load_data_set(folder: Path) -> DataSet:
+    """Read a data set that ``cemvis dataset`` wrote.
+
+    Mosaics are looked for where the manifest says, seen from `folder`, and then in it and above it. Their digests are
+    tested when pairs are made from them.
+
+    Raises
+    ------
+    FileAccessError
+        If a file cannot be read, or a mosaic is not where it was.
+    FileFormatError
+        If the manifest is damaged, was changed, or is of another version.
+    """
+    folder = Path(folder)
+    about_file, table_file = folder / ABOUT, folder / TABLE
+    with access_errors(about_file, doing="read"):
+        text = about_file.read_bytes()
+    try:
+        about = json.loads(text)
+        if about["format"] != FORMAT or about["format_version"] != FORMAT_VERSION:
+            msg = (
+                f"{about_file} is {about['format']} of version {about['format_version']}; wanted {FORMAT} of version "
+                f"{FORMAT_VERSION}: make it anew"
+            )
+            raise FileFormatError(msg)
+        frame = _read_table(table_file, about["manifest"]["sha256"])
+        areas = tuple(_area(record, frame, about, folder) for record in about["areas"])
+    except CemvisError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{about_file} is damaged or no manifest of a data set ({type(error).__name__}: {error})"
+        raise FileFormatError(msg) from error
+    if not areas:
+        msg = f"{folder} is a data set without an area; make it anew"
+        raise InputError(msg)
+    return DataSet(folder, areas, frame, about)
+
+
+def _read_table(path: Path, sha256: str) -> pd.DataFrame:
+    import pandas as pd
+
+    with access_errors(path, doing="read"):
+        found = sha256_of(path)
+    if found != sha256:
+        msg = (
+            f"{path} is not the table that {ABOUT} describes (its SHA-256 begins with {found[:12]}, not "
+            f"{str(sha256)[:12]}); make the data set anew"
+        )
+        raise FileFormatError(msg)
+    return pd.read_parquet(path, engine="pyarrow")
+
+
+def _area(record: dict[str, Any], frame: pd.DataFrame, about: dict[str, Any], folder: Path) -> Area:
+    mosaic, settings, name = record["mosaic"], about["settings"], record["name"]
+    rows = frame[frame["area"] == name]
+    if len(rows) != record["pairs"]:
+        msg = f"area {name} has {len(rows)} rows, {ABOUT} says {record['pairs']}"
+        raise ValueError(msg)
+    anchors: GreyScale | AnchorFit = GreyScale(**mosaic["anchors"])
+    if mosaic["anchors_fit"] is not None:
+        anchors = AnchorFit(**(mosaic["anchors_fit"] | {"scale": anchors}))
+    listed = Listed(
+        indents=indents_of(rows),
+        table_sha256=record["table"]["sha256"],
+        mosaic_sha256=mosaic["sha256"],
+        pixel_size=PixelSize(mosaic["pixel_size_um"], mosaic["pixel_size_source"]),
+        anchors=anchors,
+        window_um=settings["window_um"],
+        seed=settings["seed"],
+        sha256=about["manifest"]["sha256"],
+    )
+    path = find_moved(Path(mosaic["path"]), folder, what=f"the mosaic of {name} in {folder}")
+    return Area(name, path, folder / record["table"]["path"], listed)
