@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,16 @@ def test_a_specimen_is_made_and_its_picture_named(tmp_path: Path) -> None:
     assert str(area / "specimen.png") in result.output
     assert (area / "specimen.png").read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_csv(area / "indents.csv")) == 400
+
+
+def test_after_leaves_imprints_of_the_contrast_asked_for(tmp_path: Path) -> None:
+    options = [*SMALL, "--after", "--imprint-contrast", "35"]
+    result = CliRunner().invoke(main, ["specimen", str(tmp_path / "paste"), *options])
+    assert result.exit_code == 0, result.output
+    area = tmp_path / "paste" / "area-000"
+    assert (area / "after.tif").exists()
+    assert json.loads((area / "specimen.json").read_text())["origin"]["imprints"]["grey"] == 35
+    assert CliRunner().invoke(main, ["specimen", str(tmp_path), "--imprint-contrast", "-1"]).exit_code == 2
 
 
 def test_recipes_are_listed() -> None:
