@@ -431,6 +431,30 @@ def test_a_manifest_that_was_damaged_or_changed_is_one_line(made, tmp_path) -> N
         load_data_set(tmp_path / "data")
 
 
+def test_a_block_of_a_mosaic_is_read_once_whatever_the_order(made, tmp_path, monkeypatch) -> None:
+    from cemvis.images.micrograph import Micrograph
+    from cemvis.workflows import pairs as pairs_module
+
+    monkeypatch.setattr(pairs_module, "BLOCK_PX", 128)
+    shuffled = pd.read_csv(made / "one" / "indents.csv").sample(frac=1, random_state=1)
+    shuffled.to_csv(tmp_path / "shuffled.csv", index=False)
+    area = Area("shuffled", made / "one" / "before.tif", tmp_path / "shuffled.csv")
+    shapes: list[tuple[int, int]] = []
+    plain_read = Micrograph.read
+
+    def watched(self, row, col, rows, cols, *, threads=1):
+        shapes.append((rows, cols))
+        return plain_read(self, row, col, rows, cols, threads=threads)
+
+    monkeypatch.setattr(Micrograph, "read", watched)
+    make_data_set([], tmp_path / "plain", CONFIG, areas=[area])
+    without = len(shapes)
+    make_data_set([], tmp_path / "again", CONFIG, areas=[area], export=tmp_path / "pairs.zarr")
+    read = shapes[2 * without :]
+    assert 0 < len(read) <= 4 * 7  # blocks of 128 px in 440 x 840 px
+    assert max(max(shape) for shape in read) < 128 + WINDOW_PX
+
+
 @pytest.mark.parametrize("chunk_bytes", [5 * WINDOW_PX**2, 4 << 20])
 @pytest.mark.parametrize("waste", [0, 10**6])
 def test_an_export_holds_the_windows_and_the_table(made, tmp_path, monkeypatch, chunk_bytes, waste) -> None:
@@ -465,7 +489,7 @@ def test_an_export_holds_the_windows_and_the_table(made, tmp_path, monkeypatch, 
     assert store["depth_nm"].attrs["unit"] == "nm"
     assert store.attrs["areas"][0]["mosaic"]["pixel_size_um"] == PIXEL_UM
     assert store.attrs["areas"][1]["mosaic"]["sha256"] == result.about["areas"][1]["mosaic"]["sha256"]
-    assert seen[-1] == ("windows", 576, 576)
+    assert seen[-1] == ("writing windows", 576, 576)
     names = sorted(path.name for path in (tmp_path / "data").iterdir())
     assert names == ["manifest.json", "manifest.parquet", "pairs.zarr"]
 

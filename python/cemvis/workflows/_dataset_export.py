@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 WINDOWS = "windows"
 CHUNK_BYTES = 4 << 20
-_MOST_WASTE = 4  # a block is read at once if it holds at most so many times the pixels of its windows
+_MOST_WASTE = 4  # a block is read whole if it has at most so many times the pixels of the windows in it
 
 
 def check_export(path: Path, folder: Path, *, overwrite: bool) -> None:
@@ -65,7 +66,8 @@ def export_pairs(
 
     The store is a group in Zarr format 2, whose text every reader of Zarr knows: the array "windows", and an array
     (n,) for each column of the manifest, with its unit as an attribute; missing numbers are NaN, missing rows and
-    columns of the grid -1. What the manifest says is in the group's attributes. At most a block of a mosaic and
+    columns of the grid -1. What the manifest says is in the group's attributes. Each block of a mosaic is read once,
+    whatever the order of the rows, so windows wait in a nameless file beside the store; at most a block and
     `CHUNK_BYTES` of windows are held.
 
     Parameters
@@ -81,7 +83,7 @@ def export_pairs(
     threads : int
         That decode a mosaic.
     progress : callable, optional
-        Called with what is done, how many windows are written, and of how many.
+        Called with what is done, for how many windows, and of how many.
 
     Raises
     ------
@@ -91,6 +93,10 @@ def export_pairs(
         If the store cannot be written.
     """
     import zarr
+
+    def report(stage: str, done: int, steps: int) -> None:
+        if progress is not None:
+            progress(stage, done, steps)
 
     edge, dtype = _one_kind(pairs)
     n, at_once = len(frame), max(1, CHUNK_BYTES // (edge * edge * dtype.itemsize))
@@ -103,12 +109,14 @@ def export_pairs(
         for name in COLUMNS:
             column = store.create_array(name, data=_column(frame[name]))
             column.attrs["unit"] = UNITS.get(name, "")
-        first = 0
-        for batch in _in_chunks(pairs, edge, dtype, at_once, threads):
-            windows[first : first + len(batch)] = batch
-            first += len(batch)
-            if progress is not None:
-                progress("windows", first, n)
+        with tempfile.TemporaryFile(dir=path.resolve().parent) as spool:
+            _spool(spool, pairs, edge, threads, lambda done: report("reading windows", done, n))
+            spool.seek(0)
+            for first in range(0, n, at_once):
+                count = min(at_once, n - first)
+                held = np.frombuffer(spool.read(count * edge * edge * dtype.itemsize), dtype)
+                windows[first : first + count] = held.reshape(count, edge, edge)
+                report("writing windows", first + count, n)
 
 
 def _one_kind(pairs: Sequence[Pairs]) -> tuple[int, np.dtype[Any]]:
@@ -128,42 +136,33 @@ def _one_kind(pairs: Sequence[Pairs]) -> tuple[int, np.dtype[Any]]:
     return edge, np.dtype(name)
 
 
-def _in_chunks(
-    pairs: Sequence[Pairs], edge: int, dtype: np.dtype[Any], at_once: int, threads: int
-) -> Iterator[NDArray[Any]]:
-    """Yield the windows of all areas, `at_once` at a time but for the last, so that each chunk is written once."""
-    held, filled = np.empty((at_once, edge, edge), dtype), 0
+def _spool(spool: IO[bytes], pairs: Sequence[Pairs], edge: int, threads: int, report: Callable[[int], None]) -> None:
+    """Write the windows of all areas one after the other, reading each block of a mosaic once."""
+    first = done = 0
     for each in pairs:
         with open_micrograph(each.area.mosaic, pixel_size=each.pixel_size) as micrograph:
-            done = 0
-            while done < len(each.top_left):
-                count = min(at_once - filled, len(each.top_left) - done)
-                corners = each.top_left[done : done + count]
-                read_windows(micrograph, corners, out=held[filled : filled + count], threads=threads)
-                filled, done = filled + count, done + count
-                if filled == at_once:
-                    yield held
-                    filled = 0
-    if filled:
-        yield held[:filled]
+            for number, window in _windows_by_block(micrograph, each.top_left, edge, threads):
+                spool.seek((first + number) * window.nbytes)
+                spool.write(window.tobytes())
+                done += 1
+                report(done)
+        first += len(each.top_left)
 
 
-def read_windows(
-    micrograph: Micrograph, top_left: NDArray[np.int64], *, out: NDArray[Any], threads: int = 1
-) -> NDArray[Any]:
-    """Read windows into `out`, (n, window, window): block by block where they lie close, else one by one."""
-    edge = out.shape[1]
+def _windows_by_block(
+    micrograph: Micrograph, top_left: NDArray[np.int64], edge: int, threads: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield which window it is, and its pixels: from a block where they lie close, else one by one."""
     for members in blocks.by_block(top_left, blocks.block_shape(micrograph, edge)):
         corners = top_left[members]
         origin, end = corners.min(axis=0), corners.max(axis=0) + edge
         if np.prod(end - origin) > _MOST_WASTE * len(members) * edge * edge:
-            for number, (row, col) in zip(members, corners.tolist(), strict=True):
-                out[number] = micrograph.read(row, col, edge, edge, threads=threads)
+            for number, (row, col) in zip(members.tolist(), corners.tolist(), strict=True):
+                yield number, micrograph.read(row, col, edge, edge, threads=threads)
             continue
         block = micrograph.read(*map(int, (*origin, *(end - origin))), threads=threads)
-        for number, (row, col) in zip(members, (corners - origin).tolist(), strict=True):
-            out[number] = block[row : row + edge, col : col + edge]
-    return out
+        for number, (row, col) in zip(members.tolist(), (corners - origin).tolist(), strict=True):
+            yield number, block[row : row + edge, col : col + edge]
 
 
 def _column(values: pd.Series[Any]) -> NDArray[Any]:

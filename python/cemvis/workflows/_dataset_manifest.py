@@ -89,11 +89,6 @@ class DataSet:
         return self.frame.copy()
 
 
-def is_data_set(folder: Path) -> bool:
-    """Return whether `folder` holds a manifest of pairs."""
-    return (Path(folder) / ABOUT).is_file()
-
-
 def area_record(pairs: Pairs, folder: Path) -> dict[str, Any]:
     """Return what an area of a data set in `folder` was made from, as `load_data_set` needs it, JSON-ready."""
     return {

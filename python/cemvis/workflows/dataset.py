@@ -25,7 +25,6 @@ from cemvis.workflows._dataset_manifest import (
     write_manifest,
 )
 from cemvis.workflows._dataset_manifest import DataSet as DataSet
-from cemvis.workflows._dataset_manifest import is_data_set as is_data_set
 from cemvis.workflows._dataset_manifest import load_data_set as load_data_set
 from cemvis.workflows._dataset_rows import Limits, Rows, counted, read_rows
 from cemvis.workflows._dataset_sources import Source, sources_of
