@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cemvis.analysis.specimen.visit import Visit, VisitSettings, Wave, draw_visit
+from cemvis.analysis.specimen.visit import Visit, Wave, draw_visit
+from cemvis.analysis.specimen.visit_settings import VisitSettings
 from cemvis.errors import InputError
 
 EDGE = 10_000
@@ -114,3 +115,25 @@ def test_one_wave_alone() -> None:
     calm = replace(drawn(0, seam_um=0.0), rotation_deg=0.0, scale=1.0, waves=(wave,))
     up = calm.after_to_before(np.array([[calm.centre_after_px[0], calm.centre_after_px[1] + 1000]]))
     np.testing.assert_allclose(up, [[calm.centre_before_px[0] + 20, calm.centre_before_px[1] + 1000]], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rotation_deg": -1.0}, "rotation_deg is -1.0; wanted 0 to 10"),
+        ({"scan_um": math.nan}, "scan_um is nan"),
+        ({"contrast": (1.2, 0.8)}, r"contrast is \(1.2, 0.8\); wanted 0.1 to 10, two of them in rising order"),
+    ],
+)
+def test_impossible_visits_are_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        VisitSettings(**wrong)
+
+
+def test_the_strongest_distortion_allowed_has_an_inverse() -> None:
+    settings = VisitSettings(rotation_deg=10.0, scale=0.1, drift_um=5.0, scan_um=5.0, seam_um=0.0)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        visit = draw_visit(settings, edge_px=1000, pixel_size_um=0.2, rng=rng)
+        before = rng.uniform(0, 1000, (2000, 2))
+        np.testing.assert_allclose(visit.after_to_before(visit.before_to_after(before)), before, atol=1e-3)

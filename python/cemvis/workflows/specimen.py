@@ -20,7 +20,7 @@ from cemvis.analysis.specimen.imprints import ImprintLook
 from cemvis.analysis.specimen.indentation import Indents
 from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
 from cemvis.analysis.specimen.stage import StageErrors
-from cemvis.analysis.specimen.visit import VisitSettings
+from cemvis.analysis.specimen.visit_settings import VisitSettings
 from cemvis.errors import InputError, OutputExistsError
 from cemvis.workflows._specimen_after import write_after
 from cemvis.workflows._specimen_files import (

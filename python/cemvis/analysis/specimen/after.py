@@ -16,7 +16,8 @@ from cemvis.analysis.specimen.area import Area
 from cemvis.analysis.specimen.campaign import Campaign
 from cemvis.analysis.specimen.dust import Speck, draw_dust
 from cemvis.analysis.specimen.imprints import ImprintLook, imprint_grey
-from cemvis.analysis.specimen.visit import Visit, VisitSettings, draw_visit
+from cemvis.analysis.specimen.visit import Visit, draw_visit
+from cemvis.analysis.specimen.visit_settings import VisitSettings
 from cemvis.kernels.specimen import Phase, Window
 
 Floats = NDArray[np.float64]

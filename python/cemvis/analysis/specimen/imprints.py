@@ -77,7 +77,7 @@ def contact_depth_nm(modulus_gpa: Floats, hardness_gpa: Floats, *, depth_nm: flo
     Examples
     --------
     >>> contact_depth_nm(np.array([26.5]), np.array([0.75]), depth_nm=500.0).round(1)
-    array([458.7])
+    array([458.8])
     """
     sink = EPSILON * math.sqrt(AREA_PER_DEPTH2 * math.pi) / 2
     return np.asarray(depth_nm / (1 + sink * hardness_gpa / reduced_modulus(modulus_gpa)), dtype=np.float64)

@@ -11,49 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis.analysis.specimen.visit_settings import VisitSettings
 from cemvis.errors import InputError
 
 Floats = NDArray[np.float64]
 
 # Of the inverse's fixed-point iteration. Distortions have slopes of a few hundredths at most: a digit and a half each.
 ROUNDS = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisitSettings:
-    """How different two visits may be.
-
-    Parameters
-    ----------
-    rotation_deg, scale
-        Largest rotation, and largest relative difference of the true pixel sizes.
-    drift_um, scan_um
-        Amplitude of the smooth drift, which varies down the mosaic only, and of the scan's distortion across it.
-    seam_um
-        Sd of the offset, along x and along y, of each of the images that the mosaic is stitched of.
-    image_um
-        Edge of these images.
-    margin_um
-        Least and most that the mosaic shows beyond the area, each side for itself.
-    contrast, brightness
-        Ranges of the factor and of the summand on the first visit's grey levels.
-    image_brightness
-        Sd of the brightness from image to image in grey levels.
-    dust_per_mm2
-        Mean number of specks of dust that came between the visits.
-    """
-
-    rotation_deg: float = 2.0
-    scale: float = 0.01
-    drift_um: float = 1.0
-    scan_um: float = 0.6
-    seam_um: float = 0.12
-    image_um: float = 81.92
-    margin_um: tuple[float, float] = (2.0, 10.0)
-    contrast: tuple[float, float] = (0.8, 1.05)
-    brightness: tuple[float, float] = (-8.0, 15.0)
-    image_brightness: float = 1.0
-    dust_per_mm2: float = 60.0
 
 
 @dataclass(frozen=True)
