@@ -10,6 +10,7 @@
 #include <new>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -43,7 +44,7 @@ struct TileSize {
 const std::vector<std::int64_t>& fast_sides() {
   static const auto sides = [] {
     std::vector<std::int64_t> found;
-    for (std::int64_t side = kTileMultiple; side <= 2 * kLargestTemplate; side += kTileMultiple) {
+    for (std::int64_t side = kTileMultiple; side <= 3 * kLargestTemplate; side += kTileMultiple) {
       std::int64_t rest = side;
       for (const std::int64_t prime : {2, 3, 5, 7}) {
         while (rest % prime == 0) {
@@ -66,25 +67,29 @@ std::int64_t fast_side(std::int64_t least) {
 
 std::int64_t divided_up(std::int64_t count, std::int64_t by) { return (count + by - 1) / by; }
 
-// What filtering an image of `windows` by tiles of this size takes, in arbitrary units.
+// What filtering an image of `windows` by tiles of this size takes, in arbitrary units. Fitted to measurements: past
+// the second cache it costs more, and so do transforms whose strides are large powers of two.
 double cost(TileSize tile, TileSize windows, TileSize pattern) {
-  const auto rows = static_cast<double>(tile.rows);
-  const auto cols = static_cast<double>(tile.cols);
+  const auto pixels = static_cast<double>(tile.rows * tile.cols);
   const auto tiles = static_cast<double>(divided_up(windows.rows, tile.rows - pattern.rows + 1) *
                                          divided_up(windows.cols, tile.cols - pattern.cols + 1));
-  return tiles * rows * cols * (std::log2(rows * cols) + 8.0);
+  constexpr double in_cache = 512.0 * 512.0;
+  constexpr std::int64_t slow_multiple = 256;
+  double price = std::log2(pixels) + 8.0 + 3.0 * std::max(0.0, std::log2(pixels / in_cache));
+  price += tile.rows % slow_multiple == 0 ? 3.0 : 0.0;
+  price += tile.cols % slow_multiple == 0 ? 3.0 : 0.0;
+  return tiles * pixels * price;
 }
 
 TileSize cheapest_tile(TileSize windows, TileSize pattern) {
-  const TileSize most = {std::min(windows.rows + pattern.rows - 1, std::max<std::int64_t>(1024, 2 * pattern.rows)),
-                         std::min(windows.cols + pattern.cols - 1, std::max<std::int64_t>(1024, 2 * pattern.cols))};
+  const auto most = [](std::int64_t window_count, std::int64_t side) {
+    return fast_side(std::min(window_count + side - 1, std::max<std::int64_t>(1024, 2 * side)));
+  };
+  const TileSize largest = {most(windows.rows, pattern.rows), most(windows.cols, pattern.cols)};
   TileSize best;
   double least = std::numeric_limits<double>::infinity();
-  for (const std::int64_t rows : fast_sides()) {
-    for (const std::int64_t cols : fast_sides()) {
-      if (rows < pattern.rows || cols < pattern.cols || rows > fast_side(most.rows) || cols > fast_side(most.cols)) {
-        continue;
-      }
+  for (std::int64_t rows = fast_side(pattern.rows); rows <= largest.rows; rows = fast_side(rows + 1)) {
+    for (std::int64_t cols = fast_side(pattern.cols); cols <= largest.cols; cols = fast_side(cols + 1)) {
       const double price = cost({rows, cols}, windows, pattern);
       if (price < least) {
         least = price;
@@ -101,8 +106,7 @@ class Filter {
   Filter(const ImageView<float>& pattern, double mean, TileSize size, Simd level)
       : size_(size),
         stride_(size.cols + kTileMultiple),
-        loops_(filter_loops(level)),
-        transform_(loops_.new_transform(size.rows, size.cols), loops_.delete_transform),
+        transform_(new_transform(level)(size.rows, size.cols)),
         values_(aligned<float>(2 * size.rows * size.cols)) {
     const auto planes = new_planes();
     const TilePair tiles = pair_in(planes);
@@ -112,7 +116,7 @@ class Filter {
         tiles.real[r * stride_ + c] = static_cast<float>(pattern.at(r, c) - mean);
       }
     }
-    loops_.make_filter(*transform_, tiles, values_.get());
+    transform_->make_filter(tiles, values_.get());
   }
 
   [[nodiscard]] TileSize size() const { return size_; }
@@ -121,14 +125,13 @@ class Filter {
     return {planes.get(), planes.get() + size_.rows * stride_, stride_};
   }
   void apply(TilePart loaded, TilePart wanted, const TilePair& tiles) const {
-    loops_.apply(*transform_, values_.get(), loaded, wanted, tiles);
+    transform_->apply(values_.get(), loaded, wanted, tiles);
   }
 
  private:
   TileSize size_;
   std::int64_t stride_;
-  const FilterLoops& loops_;
-  std::unique_ptr<TileTransform, void (*)(TileTransform*)> transform_;
+  std::unique_ptr<const TileTransform> transform_;
   Aligned<float> values_;
 };
 
@@ -143,13 +146,27 @@ const TileLoops<T>& loops_for(const TileLoopSet& all) {
   }
 }
 
-// A tile of windows: the first begins in the pixel (top, left).
+// A rectangle of pixels, or of the windows that begin in them.
 struct Tile {
   std::int64_t top = 0;
   std::int64_t left = 0;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
 };
+
+// A rectangle of pixels with rows side by side in memory: in `copy` if the image's are not.
+template <class T>
+PixelRows<T> pixel_rows(const ImageView<T>& image, const Tile& part, std::vector<T>& copy) {
+  if (image.contiguous_rows()) {
+    return {image.row(part.top) + part.left, image.row_stride, part.rows, part.cols};
+  }
+  for (std::int64_t r = 0; r < part.rows; ++r) {
+    for (std::int64_t c = 0; c < part.cols; ++c) {
+      copy[static_cast<std::size_t>(r * part.cols + c)] = image.at(part.top + r, part.left + c);
+    }
+  }
+  return {copy.data(), part.cols, part.rows, part.cols};
+}
 
 // One tile's pixels, and how they were scaled so that neither tile of a pair drowns the other in rounding errors.
 template <class T>
@@ -182,7 +199,7 @@ class Worker {
     for (std::size_t i = 0; i < 2; ++i) {
       float* plane = i == 0 ? planes.real : planes.imag;
       if (i < tiles.size()) {
-        loaded[i] = load(tiles[i], windows, copies_[i].get(), plane);
+        loaded[i] = load(tiles[i], windows, copies_[i], plane);
         wanted = {std::max(wanted.rows, tiles[i].rows), std::max(wanted.cols, tiles[i].cols)};
       }
       const PixelRows<T>& pixels = loaded[i].pixels;
@@ -197,28 +214,15 @@ class Worker {
   }
 
  private:
-  static std::unique_ptr<T[]> copy_of(
-      const ImageView<T>& image, TileSize size) {  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
-    return image.contiguous_rows()
-               ? nullptr
-               : std::make_unique<T[]>(static_cast<std::size_t>(
-                     size.rows * size.cols));  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
+  static std::vector<T> copy_of(const ImageView<T>& image, TileSize size) {
+    return std::vector<T>(image.contiguous_rows() ? 0 : static_cast<std::size_t>(size.rows * size.cols));
   }
 
-  Loaded<T> load(const Tile& tile, TileSize windows, T* copy, float* plane) {
+  Loaded<T> load(const Tile& tile, TileSize windows, std::vector<T>& copy, float* plane) {
     const std::int64_t rows = tile.rows + windows.rows - 1;
     const std::int64_t cols = tile.cols + windows.cols - 1;
     Loaded<T> loaded;
-    if (copy == nullptr) {
-      loaded.pixels = {image_->row(tile.top) + tile.left, image_->row_stride, rows, cols};
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t c = 0; c < cols; ++c) {
-          copy[r * cols + c] = image_->at(tile.top + r, tile.left + c);
-        }
-      }
-      loaded.pixels = {copy, cols, rows, cols};
-    }
+    loaded.pixels = pixel_rows(*image_, {tile.top, tile.left, rows, cols}, copy);
     const TileMoments moments = loops_->moments(loaded.pixels);
     if (!std::isfinite(moments.mean) || !std::isfinite(moments.variance)) {
       throw std::invalid_argument("image has pixels that are not finite numbers");
@@ -236,7 +240,7 @@ class Worker {
   const Filter* filter_;
   const TileLoops<T>* loops_;
   Aligned<float> planes_;
-  std::array<std::unique_ptr<T[]>, 2> copies_;  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
+  std::array<std::vector<T>, 2> copies_;
 };
 
 // Filters the tiles two by two, always the same two, and calls emit(tile's index, loaded, plane, stride) for each.
@@ -310,7 +314,7 @@ TileSize window_counts(const ImageView<T>& image, const ImageView<float>& patter
 }
 
 void check_size(std::size_t found, std::int64_t wanted) {
-  if (found != static_cast<std::size_t>(wanted)) {
+  if (std::cmp_not_equal(found, wanted)) {
     throw std::invalid_argument("output has the wrong size");
   }
 }
@@ -413,16 +417,45 @@ void response_patches(const ImageView<T>& image, const ImageView<float>& pattern
 
 namespace {
 
-// Adds up the columns of each square.
+// Means of squares from the sums down their columns, all of them one after the other. Known factors make faster loops.
+template <std::int64_t Known, class Column>
+void average_columns(const Column* columns, std::int64_t count, std::int64_t factor, float* out) {
+  const std::int64_t side = Known > 0 ? Known : factor;
+  const double part = 1.0 / static_cast<double>(side * side);
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::conditional_t<std::is_same_v<Column, float>, double, Column> total = 0;
+    for (std::int64_t c = 0; c < side; ++c) {
+      total += columns[i * side + c];
+    }
+    out[i] = static_cast<float>(static_cast<double>(total) * part);
+  }
+}
+
 template <class Column>
 void average_columns(const Column* columns, std::int64_t count, std::int64_t factor, float* out) {
-  const double part = 1.0 / static_cast<double>(factor * factor);
-  for (std::int64_t i = 0; i < count; ++i, columns += factor) {
-    double total = 0.0;
-    for (std::int64_t c = 0; c < factor; ++c) {
-      total += static_cast<double>(columns[c]);
-    }
-    out[i] = static_cast<float>(total * part);
+  switch (factor) {
+    case 2:
+      return average_columns<2>(columns, count, factor, out);
+    case 4:
+      return average_columns<4>(columns, count, factor, out);
+    case 8:
+      return average_columns<8>(columns, count, factor, out);
+    default:
+      return average_columns<0>(columns, count, factor, out);
+  }
+}
+
+void add_rows(const RowLoops& loops, const PixelRows<std::uint8_t>& pixels, std::uint32_t* columns) {
+  loops.sum8.add_rows(pixels.first, pixels.row_stride, pixels.rows, pixels.cols, columns, nullptr);
+}
+
+void add_rows(const RowLoops& loops, const PixelRows<std::uint16_t>& pixels, std::uint32_t* columns) {
+  loops.sum16.add_rows(pixels.first, pixels.row_stride, pixels.rows, pixels.cols, columns, nullptr);
+}
+
+void add_rows(const RowLoops& loops, const PixelRows<float>& pixels, float* columns) {
+  for (std::int64_t r = 0; r < pixels.rows; ++r) {
+    loops.float32.add_weighted(pixels.first + r * pixels.row_stride, pixels.cols, 1.0F, columns);
   }
 }
 
@@ -437,39 +470,21 @@ void downsampled(const ImageView<T>& image, std::int64_t factor, std::span<float
   const std::int64_t cols = image.cols / factor;
   check_size(out.size(), rows * cols);
   const auto& loops = row_loops(level);
-  using Column = std::conditional_t<std::is_same_v<T, float>, float, std::uint32_t>;
   constexpr std::int64_t band = 16;
   parallel_for(divided_up(rows, band), threads, [&](std::int64_t b) {
     const std::int64_t width = cols * factor;
-    std::vector<Column> columns(static_cast<std::size_t>(width));
+    std::vector<std::conditional_t<std::is_same_v<T, float>, float, std::uint32_t>> columns(
+        static_cast<std::size_t>(width));
     std::vector<T> copy(image.contiguous_rows() ? 0 : static_cast<std::size_t>(width * factor));
     for (std::int64_t r = b * band; r < std::min(rows, (b + 1) * band); ++r) {
-      const T* first = image.row(r * factor);
-      std::ptrdiff_t stride = image.row_stride;
-      if (!image.contiguous_rows()) {
-        for (std::int64_t y = 0; y < factor; ++y) {
-          for (std::int64_t x = 0; x < width; ++x) {
-            copy[static_cast<std::size_t>(y * width + x)] = image.at(r * factor + y, x);
-          }
-        }
-        first = copy.data();
-        stride = width;
-      }
-      std::ranges::fill(columns, Column{0});
-      if constexpr (std::is_same_v<T, float>) {
-        for (std::int64_t y = 0; y < factor; ++y) {
-          loops.float32.add_weighted(first + y * stride, width, 1.0F, columns.data());
-        }
-      } else if constexpr (std::is_same_v<T, std::uint8_t>) {
-        loops.sum8.add_rows(first, stride, factor, width, columns.data(), nullptr);
-      } else {
-        loops.sum16.add_rows(first, stride, factor, width, columns.data(), nullptr);
-      }
+      std::ranges::fill(columns, 0);
+      add_rows(loops, pixel_rows(image, {r * factor, 0, factor, width}, copy), columns.data());
       average_columns(columns.data(), cols, factor, out.data() + r * cols);
     }
   });
 }
 
+// NOLINTBEGIN(cppcoreguidelines-macro-usage): no function instantiates templates
 #define CEMVIS_FOR_PIXELS(T)                                                                                          \
   template void normalised_correlation<T>(const ImageView<T>&, const ImageView<float>&, std::span<float>, int, Simd); \
   template void linear_response<T>(const ImageView<T>&, const ImageView<float>&, std::span<float>, int, Simd);        \
@@ -479,5 +494,6 @@ void downsampled(const ImageView<T>& image, std::int64_t factor, std::span<float
 CEMVIS_FOR_PIXELS(std::uint8_t);
 CEMVIS_FOR_PIXELS(std::uint16_t);
 CEMVIS_FOR_PIXELS(float);
+// NOLINTEND(cppcoreguidelines-macro-usage)
 
 }  // namespace cemvis

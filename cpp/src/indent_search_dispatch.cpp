@@ -2,19 +2,21 @@
 
 namespace cemvis {
 
-const FilterLoops& filter_loops(Simd level) {
+TileTransform::~TileTransform() = default;
+
+NewTransform new_transform(Simd level) {
 #ifdef CEMVIS_X86_SIMD
   switch (level) {
     case Simd::avx512:
-      return avx512::filter_loops;
+      return avx512::new_transform;
     case Simd::avx2:
-      return avx2::filter_loops;
+      return avx2::new_transform;
     case Simd::baseline:
       break;
   }
 #endif
   (void)level;
-  return baseline::filter_loops;
+  return baseline::new_transform;
 }
 
 const TileLoopSet& tile_loops(Simd level) {

@@ -10,7 +10,7 @@
 namespace cemvis {
 
 // Two tiles as the real and the imaginary part of one: the filter is real, so it keeps them apart. Rows lie `stride`
-// floats apart and begin at multiples of 64 bytes.
+// floats apart.
 struct TilePair {
   float* real = nullptr;
   float* imag = nullptr;
@@ -26,19 +26,26 @@ struct TilePart {
 // Sides of tiles are multiples of this: of the vector's length at every level.
 inline constexpr std::int64_t kTileMultiple = 16;
 
-// The transforms of tiles of one size: each level derives its own.
-struct TileTransform {};
+// The transforms of tiles of one size.
+class TileTransform {
+ public:
+  TileTransform() = default;
+  TileTransform(const TileTransform&) = delete;
+  TileTransform(TileTransform&&) = delete;
+  TileTransform& operator=(const TileTransform&) = delete;
+  TileTransform& operator=(TileTransform&&) = delete;
+  virtual ~TileTransform();  // not inline: one copy, and of no level
 
-struct FilterLoops {
-  TileTransform* (*new_transform)(std::int64_t rows, std::int64_t cols);
-  void (*delete_transform)(TileTransform* transform);
   // From a template in the tiles' first pixels and zeros elsewhere: the filter that correlates with it, 2 rows x cols
-  // floats in an order of its own, multiples of 64 bytes apart. The tiles are overwritten.
-  void (*make_filter)(const TileTransform& transform, const TilePair& tiles, float* filter);
+  // floats in an order of its own. The tiles are overwritten.
+  virtual void make_filter(const TilePair& tiles, float* filter) const = 0;
+
   // Applies it to the tiles, which are zero beyond the columns of `loaded`; only `wanted` of the result is valid.
-  void (*apply)(const TileTransform& transform, const float* filter, TilePart loaded, TilePart wanted,
-                const TilePair& tiles);
+  virtual void apply(const float* filter, TilePart loaded, TilePart wanted, const TilePair& tiles) const = 0;
 };
+
+// The caller deletes it.
+using NewTransform = TileTransform* (*)(std::int64_t rows, std::int64_t cols);
 
 // Pixels side by side in rows.
 template <class T>
@@ -83,19 +90,19 @@ struct TileLoopSet {
 
 // Constants, so that no code of a level runs before it is asked for.
 namespace baseline {
-extern const FilterLoops filter_loops;
+extern const NewTransform new_transform;
 extern const TileLoopSet tile_loops;
 }  // namespace baseline
 namespace avx2 {
-extern const FilterLoops filter_loops;
+extern const NewTransform new_transform;
 extern const TileLoopSet tile_loops;
 }  // namespace avx2
 namespace avx512 {
-extern const FilterLoops filter_loops;
+extern const NewTransform new_transform;
 extern const TileLoopSet tile_loops;
 }  // namespace avx512
 
-const FilterLoops& filter_loops(Simd level);
+NewTransform new_transform(Simd level);
 const TileLoopSet& tile_loops(Simd level);
 
 }  // namespace cemvis

@@ -1,24 +1,45 @@
 // Compiled once for each SIMD level, with CEMVIS_SIMD_LEVEL as the namespace; the rules of tiling_rows.cpp hold here.
 
-#include <math.h>  // not cmath, whose functions are inline
+#include <math.h>  // NOLINT(modernize-deprecated-headers): the functions of cmath are inline
+
+#include <type_traits>
 
 #include "indent_search_loops.hpp"
 
 namespace cemvis::CEMVIS_SIMD_LEVEL {
 namespace {
 
+// Rows of a tile lie on pages of their own, where the hardware fetches nothing ahead; these are the first to read them.
+template <class T>
+void fetch_ahead(const PixelRows<T>& pixels, std::int64_t row) {
+#ifdef __GNUC__
+  constexpr std::int64_t ahead = 8;
+  constexpr std::int64_t line = 64 / sizeof(T);
+  if (row + ahead < pixels.rows) {
+    const T* first = pixels.first + (row + ahead) * pixels.row_stride;
+    for (std::int64_t c = 0; c < pixels.cols; c += line) {
+      __builtin_prefetch(first + c);
+    }
+  }
+#else
+  (void)pixels;
+  (void)row;
+#endif
+}
+
 template <class T>
 TileMoments moments(const PixelRows<T>& pixels) {
   double total = 0.0;
   double squares = 0.0;
   for (std::int64_t r = 0; r < pixels.rows; ++r) {
+    fetch_ahead(pixels, r);
     const T* row = pixels.first + r * pixels.row_stride;
-    std::uint64_t row_total = 0;
-    std::uint64_t row_squares = 0;
+    std::uint32_t row_total = 0;  // 32 bits hold the sums of the longest tile's row
+    std::conditional_t<sizeof(T) == 1, std::uint32_t, std::uint64_t> row_squares = 0;
     for (std::int64_t c = 0; c < pixels.cols; ++c) {
       const std::uint32_t grey = row[c];
       row_total += grey;
-      row_squares += grey * grey;
+      row_squares += std::uint32_t{grey * grey};
     }
     total += static_cast<double>(row_total);
     squares += static_cast<double>(row_squares);
@@ -29,14 +50,15 @@ TileMoments moments(const PixelRows<T>& pixels) {
 }
 
 // Eight sums side by side, in an order that does not depend on the vector's length.
-double sum_of(const double (&parts)[8]) {
+double sum_of(const double* parts) {
   return ((parts[0] + parts[4]) + (parts[2] + parts[6])) + ((parts[1] + parts[5]) + (parts[3] + parts[7]));
 }
 
 template <class Term>
 double total_of(const PixelRows<float>& pixels, const Term& term) {
-  double parts[8] = {};
+  double parts[8] = {};  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
   for (std::int64_t r = 0; r < pixels.rows; ++r) {
+    fetch_ahead(pixels, r);
     const float* row = pixels.first + r * pixels.row_stride;
     std::int64_t c = 0;
     for (; c + 8 <= pixels.cols; c += 8) {
@@ -102,55 +124,94 @@ void move_row(const T* __restrict leaving, const T* __restrict entering, std::in
   }
 }
 
+// Both at once: each waits for its own last sum alone.
 template <class Sum>
-void accumulate(const Sum* __restrict columns, std::int64_t cols, Sum* __restrict sums) {
-  Sum sum = 0;
+void accumulate(const Sum* __restrict column_totals, const Sum* __restrict column_squares, std::int64_t cols,
+                Sum* __restrict totals, Sum* __restrict squares) {
+  Sum total = 0;
+  Sum square = 0;
   for (std::int64_t c = 0; c < cols; ++c) {
-    sums[c] = sum;
-    sum += columns[c];
+    totals[c] = total;
+    squares[c] = square;
+    total += column_totals[c];
+    square += column_squares[c];
   }
-  sums[cols] = sum;
+  totals[cols] = total;
+  squares[cols] = square;
 }
 
-float within_one(float correlation) {
-  const float lower = correlation < 1.0F ? correlation : 1.0F;
-  return lower > -1.0F ? lower : -1.0F;
+// All branches are choices between two numbers that are both computed: so the compilers make vectors of them.
+float quotient(bool flat, float filtered, float spread) {
+  const float ratio = filtered / sqrtf(flat ? 1.0F : spread);
+  const float below = ratio < 1.0F ? ratio : 1.0F;
+  const float within = below > -1.0F ? below : -1.0F;
+  return flat ? 0.0F : within;
 }
 
 // Sums of squares about the mean are those about the next whole grey level less a little, so that nothing cancels: a
-// flat window has 0 at any level. `pixels` about a level are total - pixels * level, whose square is then small.
-float correlation(std::uint32_t total, std::uint32_t squares, float filtered, const WindowShape& window, float pixels) {
-  const float part = 1.0F / pixels;
-  const auto level = static_cast<std::int32_t>(static_cast<float>(static_cast<std::int32_t>(total)) * part + 0.5F);
-  const auto count = static_cast<std::uint32_t>(static_cast<std::int32_t>(pixels));
-  const std::uint32_t rest = total - static_cast<std::uint32_t>(level) * count;
-  const std::uint32_t about = squares - static_cast<std::uint32_t>(level) * (total + rest);
-  const auto off = static_cast<float>(static_cast<std::int32_t>(rest));
-  const float spread = static_cast<float>(static_cast<std::int32_t>(about)) - off * off * part;
-  return about == 0 ? 0.0F : within_one(window.gain * filtered / sqrtf(spread));
-}
+// flat window has 0 at any level.
+struct FewPixels {
+  using Sum = std::uint32_t;
 
-float correlation(std::uint64_t total, std::uint64_t squares, float filtered, const WindowShape& window, float pixels) {
-  const double count = static_cast<double>(window.rows) * static_cast<double>(window.cols);
-  (void)pixels;
-  const auto level = static_cast<std::int64_t>(static_cast<double>(static_cast<std::int64_t>(total)) / count + 0.5);
-  const std::uint64_t rest =
-      total - static_cast<std::uint64_t>(level) * static_cast<std::uint64_t>(window.rows * window.cols);
-  const std::uint64_t about = squares - static_cast<std::uint64_t>(level) * (total + rest);
-  const auto off = static_cast<double>(static_cast<std::int64_t>(rest));
-  const double spread = static_cast<double>(static_cast<std::int64_t>(about)) - off * off / count;
-  return about == 0 ? 0.0F : within_one(window.gain * filtered / sqrtf(static_cast<float>(spread)));
-}
+  explicit FewPixels(const WindowShape& window)
+      : count(static_cast<std::uint32_t>(window.rows * window.cols)), part(1.0F / static_cast<float>(count)) {}
 
-float correlation(double total, double squares, float filtered, const WindowShape& window, float pixels) {
-  const double spread = squares - total * total / (static_cast<double>(window.rows) * static_cast<double>(window.cols));
-  (void)pixels;
-  return spread <= window.flat ? 0.0F : within_one(window.gain * filtered / sqrtf(static_cast<float>(spread)));
-}
+  [[nodiscard]] float correlation(Sum total, Sum squares, float filtered) const {
+    const auto level = static_cast<std::int32_t>(static_cast<float>(static_cast<std::int32_t>(total)) * part + half);
+    const Sum rest = total - static_cast<Sum>(level) * count;
+    const Sum about = squares - static_cast<Sum>(level) * (total + rest);
+    const auto off = static_cast<float>(static_cast<std::int32_t>(rest));
+    return quotient(about == 0, filtered, static_cast<float>(static_cast<std::int32_t>(about)) - off * off * part);
+  }
 
-template <class T, class Sum>
+  static constexpr float half = 0.5F;
+  std::uint32_t count;
+  float part;
+};
+
+struct ManyPixels {
+  using Sum = std::uint64_t;
+
+  explicit ManyPixels(const WindowShape& window)
+      : count(static_cast<std::uint64_t>(window.rows * window.cols)), part(1.0 / static_cast<double>(count)) {}
+
+  [[nodiscard]] float correlation(Sum total, Sum squares, float filtered) const {
+    const auto level = static_cast<std::int64_t>(static_cast<double>(static_cast<std::int64_t>(total)) * part + half);
+    const Sum rest = total - static_cast<Sum>(level) * count;
+    const Sum about = squares - static_cast<Sum>(level) * (total + rest);
+    const auto off = static_cast<double>(static_cast<std::int64_t>(rest));
+    const double spread = static_cast<double>(static_cast<std::int64_t>(about)) - off * off * part;
+    return quotient(about == 0, filtered, static_cast<float>(spread));
+  }
+
+  static constexpr double half = 0.5;
+  std::uint64_t count;
+  double part;
+};
+
+struct FloatPixels {
+  using Sum = double;
+
+  explicit FloatPixels(const WindowShape& window)
+      : part(1.0 / static_cast<double>(window.rows * window.cols)), most_flat(window.flat) {}
+
+  [[nodiscard]] float correlation(Sum total, Sum squares, float filtered) const {
+    const double spread = squares - total * total * part;
+    return quotient(spread <= most_flat, filtered, static_cast<float>(spread));
+  }
+
+  double part;
+  double most_flat;
+};
+
+template <class Variance, class T>
 void normalise_with(const PixelRows<T>& pixels, const WindowShape& window, const float* filtered,
-                    std::int64_t filtered_stride, float* out, std::int64_t out_stride, Sum* memory) {
+                    std::int64_t filtered_stride, float* out, std::int64_t out_stride, void* sums) {
+  using Sum = typename Variance::Sum;
+  const Variance variance(window);
+  const float gain = window.gain;
+  const std::int64_t windows = pixels.cols - window.cols + 1;
+  auto* const memory = static_cast<Sum*>(sums);
   const std::int64_t cols = pixels.cols;
   Sum* const column_totals = memory;
   Sum* const column_squares = memory + (cols + 1);
@@ -162,21 +223,20 @@ void normalise_with(const PixelRows<T>& pixels, const WindowShape& window, const
   for (std::int64_t r = 0; r < window.rows; ++r) {
     add_row(pixels.first + r * pixels.row_stride, cols, window.mean, column_totals, column_squares);
   }
-  const auto count = static_cast<float>(window.rows * window.cols);
   for (std::int64_t r = 0; r + window.rows <= pixels.rows; ++r) {
     if (r > 0) {
       const T* leaving = pixels.first + (r - 1) * pixels.row_stride;
       move_row(leaving, leaving + window.rows * pixels.row_stride, cols, window.mean, column_totals, column_squares);
     }
-    accumulate(column_totals, cols, totals);
-    accumulate(column_squares, cols, squares);
+    accumulate(column_totals, column_squares, cols, totals, squares);
     const Sum* __restrict total = totals;
+    const Sum* __restrict total_end = totals + window.cols;
     const Sum* __restrict square = squares;
+    const Sum* __restrict square_end = squares + window.cols;
     const float* __restrict from = filtered + r * filtered_stride;
     float* __restrict to = out + r * out_stride;
-    for (std::int64_t c = 0; c + window.cols <= cols; ++c) {
-      to[c] = correlation(static_cast<Sum>(total[c + window.cols] - total[c]),
-                          static_cast<Sum>(square[c + window.cols] - square[c]), from[c], window, count);
+    for (std::int64_t c = 0; c < windows; ++c) {
+      to[c] = variance.correlation(total_end[c] - total[c], square_end[c] - square[c], gain * from[c]);
     }
   }
 }
@@ -188,11 +248,11 @@ template <class T>
 void normalise(const PixelRows<T>& pixels, const WindowShape& window, const float* filtered,
                std::int64_t filtered_stride, float* out, std::int64_t out_stride, void* sums) {
   if constexpr (sizeof(T) == 4) {
-    normalise_with(pixels, window, filtered, filtered_stride, out, out_stride, static_cast<double*>(sums));
+    normalise_with<FloatPixels>(pixels, window, filtered, filtered_stride, out, out_stride, sums);
   } else if (sizeof(T) == 1 && window.rows * window.cols <= kSmallWindow) {
-    normalise_with(pixels, window, filtered, filtered_stride, out, out_stride, static_cast<std::uint32_t*>(sums));
+    normalise_with<FewPixels>(pixels, window, filtered, filtered_stride, out, out_stride, sums);
   } else {
-    normalise_with(pixels, window, filtered, filtered_stride, out, out_stride, static_cast<std::uint64_t*>(sums));
+    normalise_with<ManyPixels>(pixels, window, filtered, filtered_stride, out, out_stride, sums);
   }
 }
 
