@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info", "Show what micrograph files hold."),
     "map": ("map", "Map modulus and hardness over a BSE mosaic."),
     "model": ("model", "Show what a model file holds."),
+    "register": ("register", "Find where an after-image lies on a before-image."),
     "specimen": ("specimen", "Make a virtual cement paste with known truth."),
     "train": ("train", "Train a model from mosaics and indents."),
 }
