@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 void bind_devices(pybind11::module_& m);
+void bind_grid_walks(pybind11::module_& m);
 void bind_indent_search(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
 void bind_specimen(pybind11::module_& m);

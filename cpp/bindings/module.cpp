@@ -5,6 +5,7 @@
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled kernels of cemvis; use them through cemvis.kernels.";
   bind_devices(m);
+  bind_grid_walks(m);
   bind_indent_search(m);
   bind_simd(m);
   bind_specimen(m);

@@ -116,3 +116,16 @@ def response_patches(
     threads: int,
 ) -> None: ...
 def downsampled(image: NDArray[np.generic], factor: int, out: NDArray[np.float32], threads: int) -> None: ...
+def joint_offsets(
+    scores: NDArray[np.float32],
+    step_sd: float,
+    amplitude: float,
+    beginnings: NDArray[np.float32],
+    columns: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    score: NDArray[np.float64],
+    threads: int,
+) -> None: ...
+def interpolated(
+    tables: NDArray[np.float32], offsets: NDArray[np.float64], out: NDArray[np.float32], threads: int
+) -> None: ...
