@@ -172,9 +172,7 @@ def _pair(before: Micrograph, after: Micrograph, found: Registration) -> Registe
         overview=overview.read(0, 0, *overview.shape),
         overview_factor=factor,
         tiles_xy_px=found.tiles.after_xy,
-        residual_xy_px=found.tiles.found_xy
-        - found.tiles.after_xy @ found.field.affine[:, :2].T
-        - found.field.affine[:, 2],
+        residual_xy_px=found.tiles.found_xy - found.tiles.after_xy @ affine[:, :2].T - affine[:, 2],
         peak=found.tiles.peak,
         used=used,
         seams_x_px=found.field.x_edges_px[1:-1],

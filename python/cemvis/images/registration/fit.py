@@ -18,8 +18,9 @@ _ROUNDS = 4
 _TUKEY = 4.685
 _LEAST_SPREAD_PX = 0.05
 _MOST_NODES_AT_ONCE = 4096
-# A tile farther from its neighbours' median than this (in px, and in units of their spread) takes no part in the fit.
-_OUTLIER_PX, _OUTLIER_SPREADS = 1.5, 6.0
+# A tile farther from its neighbours' median than some spreads of theirs takes no part in the fit; these are the least
+# and the most px that it is allowed, since tiles that all match by chance spread widely.
+_OUTLIER_PX, _OUTLIER_SPREADS = (1.5, 4.0), 6.0
 _NEAR_TILES = 12
 
 
@@ -32,7 +33,7 @@ class LocalFit:
     values : (m, 2) float64
     error_px : (m,) float64
     support : (m,) float64
-        Number of tiles nearby that agree, weighted.
+        Share of the tiles nearby that agree.
     """
 
     values: Floats
@@ -87,7 +88,7 @@ def _fit_block(away: Floats, values: Floats, error_px: Floats, distance: Floats)
     hat = solve[:, 0]  # what each tile contributes to the value at the place itself
     spread = np.sqrt((weight[..., None] * left**2).sum(axis=(1, 2)) / np.maximum(2 * weight.sum(axis=1), 1e-300))
     own = np.sqrt((hat**2 * np.maximum(error_px, spread[:, None]) ** 2).sum(axis=1))
-    return coefficients[:, 0], own, agree.sum(axis=1)
+    return coefficients[:, 0], own, agree.mean(axis=1)
 
 
 def _agreement(left: Floats, *, least: float) -> Floats:
@@ -109,7 +110,7 @@ def outliers(xy: Floats, values: Floats) -> NDArray[np.bool_]:
     middle = np.median(around, axis=1)
     spread = 1.4826 * np.median(np.hypot(*np.moveaxis(around - middle[:, None], -1, 0)), axis=1)
     away = np.hypot(*(values - middle).T)
-    far: NDArray[np.bool_] = away > np.maximum(_OUTLIER_PX, _OUTLIER_SPREADS * spread)
+    far: NDArray[np.bool_] = away > np.clip(_OUTLIER_SPREADS * spread, *_OUTLIER_PX)
     return far
 
 
@@ -136,7 +137,7 @@ def fit_field(
     shapes: tuple[tuple[int, int], tuple[int, int]],
     node_px: float,
     reach_px: float,
-    least_support: float = 4.0,
+    least_support: float = 0.4,
     most_error_px: float = 1.0,
 ) -> DisplacementField:
     """Return the field through found tiles (positions in px of the full images), fitted in each piece for itself.
@@ -156,7 +157,7 @@ def fit_field(
     reach_px
         How far from the nearest tile's centre the fit goes on; beyond, it stays what it is there.
     least_support, most_error_px
-        A node is reliable if it is within that reach, at least that many tiles around it agree, and its estimated
+        A node is reliable if it is within that reach, at least that share of the tiles around it agrees, and its estimated
         error is no larger.
     """
     counts = [

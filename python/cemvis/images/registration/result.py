@@ -49,8 +49,8 @@ class RegistrationConfig:
     step_px: int = 192
     many_tiles: int = 20_000
     reach_px: int = 48
-    least_peak: float = 0.25
-    least_contrast: float = 1.15
+    least_peak: float = 0.3
+    least_contrast: float = 1.2
     seams: bool = True
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 LEAST_JUMP_PX = 1.0  # smaller ones are left to the smooth fit, which is wrong by half of them at most
-_LEAST_OVER_USUAL = 3.5
+_LEAST_OVER_USUAL, USUAL_PERCENT = 5.0, 20  # a seam shows in the places around it too: quiet ones may be few
 SIDE_PX, LEAST_PIECE_PX = 96, 400  # of the tiles, and of what lies between two seams; nearer ones pass for one
 _LEAST_COLUMNS = 3
 _NOISE_PX, _SLOPE_PX = 0.3, 2.0  # of a tile's shift; of how it changes over one tile's side
@@ -85,12 +85,12 @@ class Sides:
 def find_intervals(sides: Sides) -> list[tuple[float, float]]:
     """Return the intervals (px) of the axis in each of which there is a seam, in rising order.
 
-    A seam's jump is the largest far and wide, and far above what the jumps are in most places.
+    A seam's jump is the largest far and wide, and far above what it is where there is none.
     """
     ends = np.unique(sides.first + sides.side)
     sizes = np.array([sides.jump_px(low, high) for low, high in pairwise(ends)])
     known = sizes[sizes > 0]
-    least = max(LEAST_JUMP_PX, _LEAST_OVER_USUAL * float(np.median(known))) if len(known) else np.inf
+    least = max(LEAST_JUMP_PX, _LEAST_OVER_USUAL * float(np.percentile(known, USUAL_PERCENT))) if len(known) else np.inf
     found: list[tuple[float, float]] = []
     for k in np.argsort(-sizes):
         low, high = float(ends[k]), float(ends[k + 1])

@@ -14,12 +14,13 @@ from cemvis.images.registration.levels import Level
 
 Floats = NDArray[np.float64]
 
-MOST_ANGLE_DEG, ANGLE_STEP_DEG = 5.0, 0.5
-MOST_SCALE, SCALE_STEP = 0.03, 0.01
+MOST_ANGLE_DEG, ANGLE_STEP_DEG = 5.25, 0.75
+MOST_SCALE, SCALE_STEP = 0.03, 0.015
 LEAST_SIDE_SHARE = 0.2  # of the shorter image has to overlap along either axis
-SEARCH_PX = 384  # edge of the images among which angles and scales are searched
+SEARCH_PX = 256  # edge of the images among which angles and scales are searched
 # The highest value of a correlation surface over its sd: among some 10^7 values of noise it stays below 6.5.
 LEAST_SCORE = 8.0
+SURE_SCORE = 20.0
 _FINE_PX, _COARSE_PX = 1.0, 8.0
 
 
@@ -72,19 +73,26 @@ def find_similarity(
     progress
         Called with steps done and all steps.
     """
-    shrink = max(max(before.shape), max(after.shape)) / SEARCH_PX
-    search = _Search(before, after, shrink=max(1.0, shrink), scale=scale, threads=threads)
-    ways = [(0, False), *((turns, mirrored) for mirrored in (False, True) for turns in range(4) if turns or mirrored)]
-    best: Similarity | None = None
-    for number, (turns, mirrored) in enumerate(ways):
-        found = search.best(turns, mirrored)
-        if best is None or found.score > best.score:
-            best = found
-        if number == 0 and best.score >= LEAST_SCORE:
-            break
+
+    def search(edge_px: int) -> _Search:
+        shrink = max(1.0, max(*before.shape, *after.shape) / edge_px)
+        return _Search(before, after, shrink=shrink, scale=scale, threads=threads)
+
+    if min(float(np.ptp(level.read(0, 0, *level.shape))) for level in (before, after)) == 0:
+        return None
+    quick = search(SEARCH_PX)
+    best = quick.best(0, False)
+    if best.score >= SURE_SCORE:
+        return best
+    ways = [(turns, mirrored) for mirrored in (False, True) for turns in range(4) if turns or mirrored]
+    for number, way in enumerate(ways):
+        best = max(best, quick.best(*way), key=lambda found: found.score)
         if progress is not None:
             progress(number + 1, len(ways))
-    return best if best is not None and best.score >= LEAST_SCORE else None
+        if best.score >= SURE_SCORE:
+            return best
+    best = max(best, search(2 * SEARCH_PX).best(0, False), key=lambda found: found.score)  # if they overlap little
+    return best if best.score >= LEAST_SCORE else None
 
 
 class _Search:
@@ -158,7 +166,7 @@ class _Search:
         surface *= np.outer(*(1 / np.sqrt(share) for share in shared))  # so that noise is as high at any overlap
         likely = np.outer(*(share > LEAST_SIDE_SHARE for share in shared))
         y, x = (int(k) for k in np.unravel_index(np.where(likely, surface, 0).argmax(), surface.shape))
-        score = float(surface[y, x] / surface[likely].std())
+        score = float(surface[y, x] / max(float(surface[likely].std()), 1e-30))
         y, x = (
             at - side if at >= own else at
             for at, side, own in ((y, self._shape[0], self._small.shape[0]), (x, self._shape[1], self._small.shape[1]))
