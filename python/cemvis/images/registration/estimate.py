@@ -213,11 +213,12 @@ def _final_tiles(
     for rows_px in _inner(pieces.y_edges, after):
         for columns_px in _inner(pieces.x_edges, after):
             (left, right), (top, bottom) = _shown(columns_px, rows_px, expect, before.shape)
-            shape = tuple(min(config.tile_px, int(b - a) + 1) for a, b in ((top, bottom), (left, right)))
+            shape = _tile_edge(bottom - top + 1, config), _tile_edge(right - left + 1, config)
             if min(shape) < LEAST_TILE_PX:
                 continue
-            corners = tile_corners((left, right), (top, bottom), (shape[0], shape[1]), step)
-            jobs.append(TileJob(corners, (shape[0], shape[1]), expect))
+            near = min(step, 0.75 * min(shape)) if min(shape) < config.tile_px else step
+            corners = tile_corners((left, right), (top, bottom), shape, near)
+            jobs.append(TileJob(corners, shape, expect))
     matched = match_tiles(
         before,
         after,
@@ -228,6 +229,13 @@ def _final_tiles(
     )
     parts = [full_size(tiles, pair) for tiles in matched]
     return Tiles.joined(parts), np.concatenate([judged(tiles, config) for tiles in parts])
+
+
+def _tile_edge(extent_px: int, config: RegistrationConfig) -> int:
+    """Return the edge of tiles in a piece: half of a narrow piece, so that two say how the field changes across it."""
+    if extent_px >= 2 * config.tile_px:
+        return config.tile_px
+    return min(extent_px, max(extent_px // 2, config.tile_px * 3 // 8))
 
 
 def _inner(edges: Floats, after: Level) -> list[tuple[int, int]]:

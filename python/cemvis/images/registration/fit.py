@@ -157,8 +157,8 @@ def fit_field(
     reach_px
         How far from the nearest tile's centre the fit goes on; beyond, it stays what it is there.
     least_support, most_error_px
-        A node is reliable if it is within that reach, at least that share of the tiles around it agrees, and its estimated
-        error is no larger.
+        A node is reliable if it is within that reach, at least that share of the tiles around it agrees, and its
+        estimated error is no larger.
     """
     counts = [
         np.maximum(np.ceil(np.diff(edges) / node_px).astype(np.int64) + 1, LEAST_NODES)

@@ -11,7 +11,15 @@ from cemvis.images.registration.field import DisplacementField
 from cemvis.images.registration.fit import Pieces
 from cemvis.images.registration.levels import Level
 from cemvis.images.registration.result import RegistrationConfig
-from cemvis.images.registration.seams import LEAST_JUMP_PX, SIDE_PX, Sides, find_intervals, refine, regular_beyond
+from cemvis.images.registration.seams import (
+    LEAST_JUMP_PX,
+    LEAST_PIECE_PX,
+    SIDE_PX,
+    Sides,
+    find_intervals,
+    refine,
+    regular_beyond,
+)
 from cemvis.images.registration.tiles import LEAST_TILE_PX, TileJob, match_tiles, spread
 
 Floats = NDArray[np.float64]
@@ -119,7 +127,7 @@ def _slivers(
         first = place < min(found)
         low, high = (0, int(place + 0.5)) if first else (int(place + 0.5), extent)
         wide = min(sides.side, high - low)
-        if wide < LEAST_TILE_PX:
+        if wide < LEAST_TILE_PX or high - low > LEAST_PIECE_PX:
             continue
         at = high - wide if first else low
         corners = np.array([(at, start) for start, _ in strips])
