@@ -1,0 +1,146 @@
+"""What imprints look like in an image: found from a batch without knowing their size, orientation or sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from cemvis.analysis.indentation.micro_positioning.background import Spectrum, measured_spectrum, whitened
+from cemvis.analysis.indentation.micro_positioning.batch import (
+    Appearance,
+    FoundBatch,
+    Search,
+    coarse_image,
+    fine_fit,
+    fit_coarse,
+    template_filter,
+    wide_radius,
+)
+from cemvis.analysis.indentation.micro_positioning.grid import Grid
+from cemvis.analysis.indentation.micro_positioning.joint import Fitted
+from cemvis.analysis.indentation.micro_positioning.scores import Image, coarse_scores, response_map, scores_around
+from cemvis.analysis.indentation.micro_positioning.templates import Fit, MeanWindow
+
+Floats = NDArray[np.float32]
+
+_COARSE_PITCH_PX = 40
+_BLOB_SIZES = (0.1, 0.16, 0.25)  # standard deviation of a blob, in pitches
+_SIZES = np.array([0.15, 0.22, 0.3, 0.4, 0.52])  # of a template, in pitches
+_SAMPLE_PX = 2048
+_ROUNDS = 3
+
+
+def learned_appearance(image: Image, grid: Grid, search: Search) -> tuple[Appearance, FoundBatch]:
+    """Return what the imprints of a batch look like, and where they are.
+
+    Blobs of several sizes, bright and dark on the image and on its edges, find the batch roughly on a coarse image;
+    the mean imprint there tells shape, size, orientation and sharpness, first coarsely, then pixel by pixel.
+
+    Parameters
+    ----------
+    image : (rows, cols) uint8, uint16 or float32
+        Without NaN.
+    grid : Grid
+        Where the batch is expected.
+    search : Search
+    """
+    pitch = min(grid.pitch_px)
+    factor = max(1, int(pitch // _COARSE_PITCH_PX))
+    shown, corner = coarse_image(image, grid, search, factor, reach_px=pitch / 2)
+    coarse = spectrum_of(shown)
+    wide = wide_radius(grid, search, factor)
+    rough: Fitted | None = None
+    for response in blob_responses(shown, pitch / factor):
+        fitted, _ = fit_coarse(scores_around(response, corner, factor, grid, wide), grid, search, 0.0)
+        rough = fitted if rough is None or fitted.score > rough.score else rough
+    assert rough is not None
+    for _ in range(_ROUNDS):
+        fit = _coarse_template(shown, (rough.grid.places() - corner) / factor, rough.grid, coarse, pitch / factor)
+        near = rough.grid.shifted(fit.centre_px * factor)
+        filter_ = template_filter(fit.template, coarse)
+        rough, evidence = fit_coarse(
+            coarse_scores(shown, corner, factor, filter_, near, wide), near, search, filter_.amplitude
+        )
+    fine = measured_spectrum(_sample(image, rough.grid), block_px=min(512, max(64, int(2 * pitch))))
+    template = fit.template.scaled(1 / factor)
+    for n in range(_ROUNDS):
+        mean, count = mean_window(image, rough.grid.places()[rough.grid.present], _odd(0.8 * pitch))
+        window = MeanWindow(mean, fine, count, shift_px=0.25 * pitch)
+        fit = window.refined(template) if n else window.resized(template)
+        template = fit.template
+        appearance = Appearance(template, fine, coarse, factor)
+        at = Fitted(rough.score, rough.grid.shifted(fit.centre_px), rough.spread_px)
+        found = fine_fit(image, at, appearance, search, evidence)
+        rough = Fitted(rough.score, found.grid, rough.spread_px)
+    return appearance, found
+
+
+def blob_responses(image: Floats, pitch_px: float) -> Iterator[Floats]:
+    """Yield standardised responses of an image to blobs of several sizes: bright and dark ones, and many or few edges.
+
+    Parameters
+    ----------
+    image : (rows, cols) float32
+    pitch_px : float
+        Distance between imprints, on which the blobs' sizes depend.
+    """
+    pictures = [(shown, spectrum_of(shown)) for shown in (image, _edges(image))]
+    for size in _BLOB_SIZES:
+        sd = size * pitch_px
+        reach = math.ceil(2.5 * sd)
+        offset = np.arange(-reach, reach + 1)
+        blob = np.exp(-0.5 * (offset[:, None] ** 2 + offset[None, :] ** 2) / sd**2).astype(np.float32)
+        for shown, spectrum in pictures:
+            response = response_map(shown, whitened(blob, spectrum, margin_px=4))
+            yield response
+            yield -response
+
+
+def spectrum_of(image: Floats) -> Spectrum:
+    """Return the spectrum of a coarse image."""
+    return measured_spectrum(image, block_px=max(32, min(256, min(image.shape) // 2)))
+
+
+def mean_window(image: Image, places_px: NDArray[np.float64], edge_px: int) -> tuple[Floats, int]:
+    """Return the mean of windows around places, and how many there are; each counts without its own mean level.
+
+    Parameters
+    ----------
+    places_px : (n, 2) float64
+    edge_px : int
+        Odd.
+    """
+    total, count = np.zeros((edge_px, edge_px)), 0
+    for x, y in np.rint(places_px).astype(np.int64):
+        row, col = int(y) - edge_px // 2, int(x) - edge_px // 2
+        if row >= 0 and col >= 0 and row + edge_px <= image.shape[0] and col + edge_px <= image.shape[1]:
+            window = image[row : row + edge_px, col : col + edge_px].astype(np.float64)
+            total += window - window.mean()
+            count += 1
+    return (total / max(count, 1)).astype(np.float32), count
+
+
+def _edges(image: Floats) -> Floats:
+    """Return the logarithm of the gradient's magnitude."""
+    slope = scipy.ndimage.gaussian_gradient_magnitude(image, 1.0)
+    return np.asarray(np.log(slope + 0.1 * slope.mean() + 1e-12), dtype=np.float32)
+
+
+def _coarse_template(image: Floats, places: NDArray[np.float64], grid: Grid, spectrum: Spectrum, pitch: float) -> Fit:
+    mean, count = mean_window(image, places[grid.present], _odd(0.9 * pitch))
+    return MeanWindow(mean, spectrum, count, shift_px=0.3 * pitch).searched(pitch * _SIZES, np.array([0.5, 1.5]))
+
+
+def _sample(image: Image, grid: Grid) -> Floats:
+    """Return the middle of the batch, at most 2048 px wide."""
+    centre = grid.places().mean(axis=(0, 1))
+    low = np.maximum(np.rint(centre[::-1] - _SAMPLE_PX / 2), 0).astype(int)
+    return image[low[0] : low[0] + _SAMPLE_PX, low[1] : low[1] + _SAMPLE_PX].astype(np.float32)
+
+
+def _odd(length: float) -> int:
+    return 2 * int(length // 2) + 1

@@ -1,0 +1,141 @@
+"""Where a whole table of indents lies on an image: one shift and one turn, from a coarse map of the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from cemvis.analysis.indentation.micro_positioning.appearance import blob_responses
+from cemvis.analysis.indentation.micro_positioning.responses import Source, block_means
+
+Floats = NDArray[np.float64]
+
+_COARSE_PITCH_PX = 20
+_MOST_PIXELS = 2**24
+_LEAST_PITCH_PX = 8
+_CLIP = 4.0
+_TURN_STEP = 0.35  # of the comb's tolerance, at the places farthest from the middle
+
+
+@dataclass(frozen=True)
+class TablePlace:
+    """Where a table's positions lie on an image.
+
+    Attributes
+    ----------
+    shift_px : (2,) float64
+        Added to the turned positions.
+    turn_rad : float
+        By which they are turned about the origin, from x towards y.
+    evidence : float
+        Height of the correlation's peak in standard deviations of the map.
+    runner_up : float
+        The same of the highest peak that lies at least half a pitch away.
+    """
+
+    shift_px: Floats
+    turn_rad: float
+    evidence: float
+    runner_up: float
+
+    def apply(self, positions_px: Floats) -> Floats:
+        """Return positions on the image, (..., 2) float64."""
+        return np.asarray(positions_px @ _turning(self.turn_rad) + self.shift_px)
+
+
+def find_table(
+    source: Source, positions_px: Floats, *, pitch_px: float, tolerance_px: float, turn_rad: float
+) -> TablePlace:
+    """Find where a table of indents lies on an image, whatever its imprints look like.
+
+    Blobs of three sizes, dark and bright on the image and on its edges, give coarse maps; each is correlated with a
+    comb of Gaussians at the positions. The best map and turn win.
+
+    Parameters
+    ----------
+    source : Source
+    positions_px : (n, 2) float64
+        The table's positions in px of the image, in a frame of their own that x and y of the image share.
+    pitch_px : float
+        Least distance between neighbours.
+    tolerance_px : float
+        Standard deviation of the places about the shifted and turned table: the stage's errors.
+    turn_rad : float
+        Greatest turn.
+    """
+    factor = max(1, int(pitch_px // _COARSE_PITCH_PX))
+    while source.shape[0] * source.shape[1] / factor**2 > _MOST_PIXELS and pitch_px / (factor + 1) >= _LEAST_PITCH_PX:
+        factor += 1
+    image = block_means(source, 0, 0, source.shape[0] // factor, source.shape[1] // factor, factor)
+    middle = (positions_px.max(axis=0) + positions_px.min(axis=0)) / 2
+    centred = positions_px - middle
+    shape = _padded(image.shape, np.ptp(centred, axis=0) / factor)
+    maps = [_spectrum(response, shape) for response in blob_responses(image, pitch_px / factor)]
+    best: tuple[float, float, Floats, float] | None = None
+    for turn in _turns(centred, tolerance_px, turn_rad):
+        comb = _comb(centred @ _turning(turn) / factor, shape, max(tolerance_px / factor, 0.7))
+        for spectrum in maps:
+            surface = scipy.fft.irfft2(spectrum * comb, s=shape, workers=-1)
+            evidence, at, runner_up = _peak(surface, pitch_px / factor / 2)
+            if best is None or evidence > best[0]:
+                best = evidence, turn, at, runner_up
+    assert best is not None
+    evidence, turn, at, runner_up = best
+    shift = at * factor + (factor - 1) / 2 - middle @ _turning(turn)
+    return TablePlace(shift, turn, evidence, runner_up)
+
+
+def _turning(angle_rad: float) -> Floats:
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
+    return np.array([[c, s], [-s, c]])
+
+
+def _turns(centred: Floats, tolerance_px: float, turn_rad: float) -> Floats:
+    reach = max(float(np.hypot(*centred.T).max()), 1.0)
+    step = _TURN_STEP * 2 * max(tolerance_px, 1.0) / reach
+    number = min(math.ceil(turn_rad / step), 60)
+    return np.linspace(-turn_rad, turn_rad, 2 * number + 1) if number else np.zeros(1)
+
+
+def _padded(shape: tuple[int, ...], span: Floats) -> tuple[int, int]:
+    """Return a shape on whose ring no shift of the table meets itself."""
+    rows, cols = (scipy.fft.next_fast_len(int(n + s) + 2, True) for n, s in zip(shape, span[::-1], strict=True))
+    return rows, cols
+
+
+def _spectrum(response: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.complexfloating]:
+    """Return the transform of a clipped map without its mean; beyond the map it is 0, which is no evidence."""
+    clipped = np.clip(response, -_CLIP, _CLIP)
+    return np.asarray(scipy.fft.rfft2(clipped - clipped.mean(), s=shape, workers=-1))
+
+
+def _comb(places: Floats, shape: tuple[int, int], sd: float) -> NDArray[np.complexfloating]:
+    """Return the conjugate transform of Gaussians of unit height at places, on a periodic grid."""
+    grid = np.zeros(shape, np.float32)
+    cells = np.rint(places).astype(np.int64)
+    np.add.at(grid, (cells[:, 1] % shape[0], cells[:, 0] % shape[1]), 1.0)
+    fy, fx = scipy.fft.fftfreq(shape[0])[:, None], scipy.fft.rfftfreq(shape[1])[None, :]
+    blur = np.exp(-2 * (math.pi * sd) ** 2 * (fy**2 + fx**2)).astype(np.float32)
+    transform = np.conj(scipy.fft.rfft2(grid, workers=-1)) * blur
+    transform[0, 0] = 0
+    return np.asarray(transform)
+
+
+def _peak(surface: NDArray[np.floating], apart: float) -> tuple[float, Floats, float]:
+    """Return the peak's height in sd, its x and y (negative beyond half the ring), and the next peak's height."""
+    rows, cols = surface.shape
+    spread = max(float(surface.std()), 1e-12)
+    row, col = np.unravel_index(int(surface.argmax()), surface.shape)
+    height = float(surface[row, col])
+    reach = math.ceil(apart)
+    others = surface.copy()
+    block = np.ix_(np.arange(row - reach, row + reach + 1) % rows, np.arange(col - reach, col + reach + 1) % cols)
+    others[block] = -np.inf
+    # A shift that puts the table's middle off the ring's first half wraps around.
+    x = float(col) if col < 0.75 * cols else float(col) - cols
+    y = float(row) if row < 0.75 * rows else float(row) - rows
+    return height / spread, np.array([x, y]), float(others.max()) / spread
