@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class LocatedBatch:
         Score expected of an imprint.
     mean_score : float
         Mean of the indents' scores.
+    evidence : float
+        That there are imprints: about N(0, 1) if there are none.
     walk_px : float
         Standard deviation of the errors' steps.
     spread_px : float
@@ -66,6 +68,7 @@ class LocatedBatch:
     row_error_px: tuple[float, ...]
     amplitude: float
     mean_score: float
+    evidence: float
     walk_px: float
     spread_px: float
 

@@ -88,6 +88,12 @@ class Grid:
         other = replace(self, angle_rad=self.angle_rad + angle_rad)
         return other.shifted(self.places().mean(axis=(0, 1)) - other.places().mean(axis=(0, 1)))
 
+    def without_errors(self) -> Grid:
+        """Return the grid with columns and rows at their pitch; turn and leans stay."""
+        return replace(
+            self, column_error_px=np.zeros_like(self.column_error_px), row_error_px=np.zeros_like(self.row_error_px)
+        )
+
     def settled(self) -> Grid:
         """Return the same places with the origin at the first place: errors start at 0 (the field's convention)."""
         u, v = self.column_error_px[0], self.row_error_px[0]

@@ -10,9 +10,10 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.micro_positioning.appearance import blob_responses
-from cemvis.analysis.indentation.micro_positioning.responses import Source, block_means
+from cemvis.kernels.indent_search import downsampled
 
 Floats = NDArray[np.float64]
+Image = NDArray[np.generic]
 
 _COARSE_PITCH_PX = 20
 _MOST_PIXELS = 2**24
@@ -48,7 +49,7 @@ class TablePlace:
 
 
 def find_table(
-    source: Source, positions_px: Floats, *, pitch_px: float, tolerance_px: float, turn_rad: float
+    image: Image, positions_px: Floats, *, pitch_px: float, tolerance_px: float, turn_rad: float
 ) -> TablePlace:
     """Find where a table of indents lies on an image, whatever its imprints look like.
 
@@ -57,7 +58,8 @@ def find_table(
 
     Parameters
     ----------
-    source : Source
+    image : (rows, cols) uint8, uint16 or float32
+        Without NaN; may be mapped from a file.
     positions_px : (n, 2) float64
         The table's positions in px of the image, in a frame of their own that x and y of the image share.
     pitch_px : float
@@ -68,13 +70,13 @@ def find_table(
         Greatest turn.
     """
     factor = max(1, int(pitch_px // _COARSE_PITCH_PX))
-    while source.shape[0] * source.shape[1] / factor**2 > _MOST_PIXELS and pitch_px / (factor + 1) >= _LEAST_PITCH_PX:
+    while image.shape[0] * image.shape[1] / factor**2 > _MOST_PIXELS and pitch_px / (factor + 1) >= _LEAST_PITCH_PX:
         factor += 1
-    image = block_means(source, 0, 0, source.shape[0] // factor, source.shape[1] // factor, factor)
+    small = downsampled(image, factor)
     middle = (positions_px.max(axis=0) + positions_px.min(axis=0)) / 2
     centred = positions_px - middle
-    shape = _padded(image.shape, np.ptp(centred, axis=0) / factor)
-    maps = [_spectrum(response, shape) for response in blob_responses(image, pitch_px / factor)]
+    shape = _padded(small.shape, np.ptp(centred, axis=0) / factor)
+    maps = [_spectrum(response, shape) for response in blob_responses(small, pitch_px / factor)]
     best: tuple[float, float, Floats, float] | None = None
     for turn in _turns(centred, tolerance_px, turn_rad):
         comb = _comb(centred @ _turning(turn) / factor, shape, max(tolerance_px / factor, 0.7))
