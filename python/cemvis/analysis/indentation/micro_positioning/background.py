@@ -106,7 +106,7 @@ class Filter:
     amplitude: float
 
 
-def whitened(template: Floats, spectrum: Spectrum, *, margin_px: int) -> Filter:
+def whitened(template: Floats, spectrum: Spectrum, *, margin_px: int, whiten: bool = True) -> Filter:
     """Return the matched filter of a template in a background with this spectrum.
 
     The template's spectrum over the background's; only the mean is left out. Subtracting the template's own mean
@@ -118,13 +118,15 @@ def whitened(template: Floats, spectrum: Spectrum, *, margin_px: int) -> Filter:
         What an imprint adds to the background, t odd, centre in the middle and close to 0 at the border.
     margin_px : int
         By which the taps exceed the template on each side.
+    whiten : bool
+        False for the template itself without its mean, which is best in white noise; still scaled by the spectrum.
     """
     edge = len(template) + 2 * margin_px
     padded = scipy.fft.next_fast_len(2 * edge, True)
     density = spectrum.on((padded, padded))
     shape = (padded, padded)
     of_template = scipy.fft.rfft2(_centred(template, padded))
-    ideal = of_template / density
+    ideal = of_template / density if whiten else of_template.copy()
     ideal[0, 0] = 0
     taps = np.roll(scipy.fft.irfft2(ideal, s=shape), (edge // 2, edge // 2), (0, 1))[:edge, :edge]
     taper = np.ones(edge)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cemvis.analysis.indentation.micro_positioning.background import Filter, Spectrum, whitened
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.joint import Fit, Fitted, half_px, held_out, turned, walk_sd
-from cemvis.analysis.indentation.micro_positioning.scores import Image, Scores, coarse_scores, fine_scores
+from cemvis.analysis.indentation.micro_positioning.scores import STRAIGHT_RAD, Image, Scores, coarse_scores, fine_scores
 from cemvis.analysis.indentation.micro_positioning.settle import own_peaks, settled
 from cemvis.analysis.indentation.micro_positioning.templates import Template
 from cemvis.kernels.indent_search import downsampled
@@ -22,6 +22,11 @@ _SMOOTHINGS = (1.5, 0.0)  # of coarse scores: broad peaks forgive a lean, sharp 
 _SHARP = 0.6  # offsets by which a place may be off before a sharp peak is missed
 _LONGEST = 0.65  # of the pitch, beyond which the neighbour's imprint is found
 _FINE_SMOOTHINGS = (2.0, 0.0)
+_NEAR, _NEAR_MARGIN = 4, 3  # offsets within which leans are tried, and by which they may carry places away
+_SAMPLES = 2  # to an offset then: rounding to whole ones would blur sharp peaks
+_SETTLING_PX = 9  # from the grid, beyond which no scores matter at last
+_WHOLE = 0.3  # of the amplitude that each row's and column's mean score has to reach to end the search
+_SURE = 4.0  # standard errors that it has to reach
 
 
 @dataclass(frozen=True)
@@ -58,20 +63,23 @@ class Appearance:
         Of the background, in px of the image and of the coarse one.
     factor : int
         Edge of the coarse image's pixels, in px.
+    whiten : bool
+        False to match the template itself, as plain correlation does: far worse on a background with grains.
     """
 
     template: Template
     fine: Spectrum
     coarse: Spectrum
     factor: int
+    whiten: bool = True
 
     def fine_filter(self) -> Filter:
         """Return the template's filter on the image."""
-        return template_filter(self.template, self.fine)
+        return template_filter(self.template, self.fine, whiten=self.whiten)
 
     def coarse_filter(self) -> Filter:
         """Return the template's filter on the coarse image."""
-        return template_filter(self.template.scaled(self.factor), self.coarse)
+        return template_filter(self.template.scaled(self.factor), self.coarse, whiten=self.whiten)
 
 
 @dataclass(frozen=True)
@@ -122,17 +130,19 @@ def locate_batch(image: Image, grid: Grid, appearance: Appearance, search: Searc
     return fine_fit(image, found, appearance, search, evidence)
 
 
-def template_filter(template: Template, spectrum: Spectrum) -> Filter:
-    """Return the whitened filter of a template."""
+def template_filter(template: Template, spectrum: Spectrum, *, whiten: bool = True) -> Filter:
+    """Return the matched filter of a template, with margins that hold a whitened one."""
     image = template.image()
-    return whitened(image, spectrum, margin_px=max(4, len(image) // 8))
+    return whitened(image, spectrum, margin_px=max(4, len(image) // 8), whiten=whiten)
 
 
 def coarse_fit(image: Image, grid: Grid, appearance: Appearance, search: Search) -> tuple[Fitted, float]:
     """Return the grid to about a coarse pixel, and the evidence that there is one."""
     filter_, factor = appearance.coarse_filter(), appearance.factor
     shown, corner = coarse_image(image, grid, search, factor, reach_px=factor * len(filter_.taps) / 2)
-    scores = coarse_scores(shown, corner, factor, filter_, grid, wide_radius(grid, search, factor))
+    # A turned grid is looked for as far around its own places.
+    reach = wide_radius(grid, search, factor) + math.ceil(search.turn_rad * half_px(grid) / factor)
+    scores = coarse_scores(shown, corner, factor, filter_, grid, reach)
     return fit_coarse(scores, grid, search, filter_.amplitude)
 
 
@@ -161,25 +171,64 @@ def fit_coarse(scores: Scores, grid: Grid, search: Search, amplitude: float) -> 
     wide = min(wide_radius(grid, search, round(step)), scores.radius)
     near = max(3, wide // 3)
     sharp = Fit(search.walk_px, amplitude)
+    scores = _straightened(scores, grid, wide)
     found = []
     for smooth in _SMOOTHINGS:
         broad, fit = (scores.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (scores, sharp)
         most_px = step * max(smooth, _SHARP)
-        first = fit.best(broad, turned(grid, search.turn_rad, most_px), wide, starts=search.starts)
+        facing = _best_turn(scores, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude)
+        first = fit.moved(broad, facing, wide, starts=search.starts)
         # What is left of a turn hides some of the walks, and sharper peaks ask for finer turns.
-        left_rad = most_px / half_px(grid) if search.turn_rad else 0.0
-        second = sharp.best(scores, turned(first.grid, left_rad, step * _SHARP), near)
-        third = sharp.leaned(scores, second, near, step_px=step * _SHARP)
-        found.append(Fitted(third.score, third.grid, first.spread_px))
+        second = sharp.moved(scores, first.grid, near)
+        whole = is_whole(scores, second.grid, amplitude)
+        if not whole:
+            left_rad = most_px / half_px(grid) if search.turn_rad else 0.0
+            second = sharp.best(scores, turned(first.grid, left_rad, step * _SHARP), near)
+            closer = scores.resampled(second.grid, _NEAR + _NEAR_MARGIN, every=_SAMPLES)
+            again = sharp.moved(closer, second.grid, _NEAR)
+            second = sharp.leaned(closer, again, _NEAR, step_px=step * _SHARP)
+            whole = is_whole(closer, second.grid, amplitude)
+        found.append(Fitted(second.score, second.grid, first.spread_px))
+        if whole:
+            break
     best = max(found, key=lambda each: each.score)
     return best, held_out(scores, best, sharp, near)
+
+
+def is_whole(scores: Scores, grid: Grid, amplitude: float) -> bool:
+    """Return whether every row and column of a grid shows by itself: no other fit will then be better."""
+    tables, _ = scores.along(grid, 0)
+    value, known = tables[..., 0, 0] * grid.present, grid.present
+    for axis in (0, 1):
+        count = np.maximum(known.sum(axis=axis), 1)
+        least = np.maximum(_WHOLE * max(amplitude, 1.0), _SURE / np.sqrt(count))
+        if (value.sum(axis=axis) < least * count)[known.any(axis=axis)].any():
+            return False
+    return True
+
+
+def _best_turn(scores: Scores, broad: Scores, fit: Fit, grids: list[Grid], radius: int, amplitude: float) -> Grid:
+    """Return the best of several turned grids, unmoved; the first one that is whole when moved, if any."""
+    best: tuple[float, Grid] | None = None
+    for grid in grids if len(grids) > 1 else ():
+        moved = fit.moved(broad, grid, radius)
+        if best is None or moved.score > best[0]:
+            best = moved.score, grid
+        if is_whole(scores, moved.grid, amplitude):
+            return grid
+    return best[1] if best else grids[0]
+
+
+def _straightened(scores: Scores, grid: Grid, radius: int) -> Scores:
+    """Return scores whose tables run along a turned grid."""
+    return scores if abs(grid.angle_rad) < STRAIGHT_RAD else scores.resampled(grid, radius)
 
 
 def fine_fit(image: Image, coarse: Fitted, appearance: Appearance, search: Search, evidence: float) -> FoundBatch:
     """Return the batch to a fraction of a pixel, from a grid that is good to about a coarse one."""
     filter_ = appearance.fine_filter()
     radius = max(4, 2 * appearance.factor)
-    scores = fine_scores(image, filter_, coarse.grid, radius)
+    scores = _straightened(fine_scores(image, filter_, coarse.grid, radius), coarse.grid, radius)
     fit = Fit(search.walk_px, filter_.amplitude)
     found = []
     for smooth in _FINE_SMOOTHINGS:
@@ -188,8 +237,16 @@ def fine_fit(image: Image, coarse: Fitted, appearance: Appearance, search: Searc
         leaned = first.leaned(broad, moved, max(3, radius // 3), step_px=max(smooth, _SHARP))
         # A row that the lean had put out of reach of its evidence is met again from all offsets.
         again = fit.moved(scores, leaned.grid, radius - 1)
-        found.append(fit.leaned(scores, again, 3, step_px=_SHARP))
+        whole = is_whole(scores, again.grid, filter_.amplitude)
+        if not whole:
+            closer = scores.resampled(again.grid, 3 + _NEAR_MARGIN, every=_SAMPLES)
+            again = fit.leaned(closer, fit.moved(closer, again.grid, 3), 3, step_px=_SHARP)
+            whole = is_whole(closer, again.grid, filter_.amplitude)
+        found.append(again)
+        if whole:
+            break
     best = max(found, key=lambda each: each.score).grid
+    scores = scores.around(best, min(radius, _SETTLING_PX))
     walk = max(walk_sd(best, search.walk_px), 0.2)
     typical = float(np.median(scores.at(best.places())[best.present]))
     amplitude = max(1.0, min(filter_.amplitude, typical))

@@ -1,4 +1,4 @@
-"""A batch as a grid on an image: where its places lie, exactly and with the stage's errors (eq. 3 of Liang et al., 2023)."""
+"""A batch as a grid on an image: where its places lie, with the stage's errors (eq. 3 of Liang et al., 2023)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Fit:
     def moved(self, scores: Scores, grid: Grid, radius: int, *, starts: int = 1) -> Fitted:
         """Return the grid moved by the best walks within `radius` offsets."""
         tables, rounding = scores.along(grid, radius)
-        step = scores.step_px
+        step = scores.offset_px
         offsets = best_offsets(tables, step_sd=max(self.walk_px / step, 0.4), amplitude=self.amplitude, starts=starts)
         u = (offsets.column - radius) * step + np.median(rounding[..., 0], axis=0)
         v = (offsets.row - radius) * step + np.median(rounding[..., 1], axis=1)
@@ -61,14 +61,26 @@ class Fit:
             By which the outermost places move from one lean to the next.
         """
         for _ in range(2):
+            before = fitted.score
             for name, count in (("shear_x", fitted.grid.shape[0]), ("shear_y", fitted.grid.shape[1])):
-                if count == 1:
-                    continue
-                step = step_px / (count / 2)
-                leans = [getattr(fitted.grid, name) + step * n for n in range(-_LEAN_STEPS, _LEAN_STEPS + 1) if n]
-                other = self.best(scores, [replace(fitted.grid, **{name: lean}) for lean in leans], radius)
-                if other.score > fitted.score:
-                    fitted = replace(other, spread_px=fitted.spread_px)
+                if count > 1:
+                    fitted = self._climbed(scores, fitted, radius, name, step_px / (count / 2))
+            if fitted.score == before:
+                break
+        return fitted
+
+    def _climbed(self, scores: Scores, fitted: Fitted, radius: int, name: str, step: float) -> Fitted:
+        """Return the best fit uphill along one of the leans."""
+        for way in (step, -step):
+            climbed = False
+            for _ in range(_LEAN_STEPS):
+                lean = getattr(fitted.grid, name) + way
+                other = self.moved(scores, replace(fitted.grid, **{name: lean}), radius)
+                if other.score <= fitted.score:
+                    break
+                fitted, climbed = replace(other, spread_px=fitted.spread_px), True
+            if climbed:
+                break
         return fitted
 
 
@@ -85,19 +97,21 @@ def turned(grid: Grid, most_rad: float, step_px: float) -> list[Grid]:
 
 
 def held_out(scores: Scores, fitted: Fitted, fit: Fit, radius: int) -> float:
-    """Return the evidence for imprints: scores of half of the places after a fit to the other half, about N(0, 1) if none.
+    """Return the evidence for imprints: scores of half of the places after a fit to the others; about N(0, 1) if none.
 
     The places are halved like a chessboard; both halves are fitted anew within `radius` of the fitted grid, and judged
     by the other. Scores are clipped, so that a few bright grains are no evidence.
     """
     i, j = np.indices(fitted.grid.shape)
-    clipped = replace(scores, tables=np.clip(scores.tables, -4, 4))
+    scores = scores.around(fitted.grid, radius)
     total, count = 0.0, 0
     for parity in (0, 1):
         judged = ((i + j) % 2 == parity) & fitted.grid.present
-        tables = np.where(judged[..., None, None], 0, scores.tables).astype(np.float32)
+        tables = scores.tables.copy()
+        tables[judged] = 0
         own = fit.moved(replace(scores, tables=tables), fitted.grid, radius).grid
-        values = clipped.at(own.places())[judged]
+        nearest, _ = scores.along(own, 0)
+        values = np.clip(nearest[..., 0, 0][judged], -4, 4)
         known = values != 0
         total, count = total + float(values[known].sum()), count + int(known.sum())
     return total / math.sqrt(max(count, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.ndimage
@@ -17,8 +17,8 @@ from cemvis.kernels.indent_search import linear_response, response_patches
 Floats = NDArray[np.float64]
 Image = NDArray[np.generic]
 
-_STRAIGHT_RAD = 0.02  # below this turn, offsets along the image's axes pass for offsets along the grid's
-_WIDE = 12  # radius from which rounding places to samples is good enough
+STRAIGHT_RAD = 0.02
+"""Below this turn, offsets along the image's axes pass for offsets along the grid's."""
 
 
 @dataclass(frozen=True)
@@ -28,76 +28,113 @@ class Scores:
     Attributes
     ----------
     tables : (rows, columns, k, k) float32
-        k offsets down and across along the image's axes; 0 where nothing is known or nobody indented.
+        k offsets down and across; 0 where nothing is known or nobody indented.
     middle_px : (rows, columns, 2) float64
         x and y of the tables' middles on the image.
     step_px : float
-        Between offsets.
+        Between a table's numbers.
+    axes : (2, 2) float64
+        Unit vectors across and down the tables.
+    every : int
+        Walks have an offset at every so many numbers from the middle.
     """
 
     tables: NDArray[np.float32]
     middle_px: Floats
     step_px: float
+    axes: Floats = field(default_factory=lambda: np.eye(2))
+    every: int = 1
 
     @property
     def radius(self) -> int:
-        """Offsets from a table's middle to its border."""
-        return self.tables.shape[-1] // 2
+        """Walks' offsets from a table's middle to its border."""
+        return self.tables.shape[-1] // 2 // self.every
+
+    @property
+    def offset_px(self) -> float:
+        """Between a walk's offsets."""
+        return self.step_px * self.every
 
     def at(self, places_px: Floats) -> Floats:
         """Return the score of each indent at places (..., rows, columns, 2), by cubic splines; 0 beyond its table."""
         rows, columns, k, _ = self.tables.shape
-        offset = ((places_px - self.middle_px) / self.step_px).reshape(-1, rows * columns, 2)
+        offset = (places_px - self.middle_px) @ (self.axes.T / self.step_px)
         tables = np.ascontiguousarray(self.tables.reshape(-1, k, k))
-        value = interpolated(tables, np.ascontiguousarray(offset))
+        value = interpolated(tables, np.ascontiguousarray(offset.reshape(-1, rows * columns, 2)))
         return value.reshape(places_px.shape[:-1]).astype(np.float64)
 
     def along(self, grid: Grid, radius: int) -> tuple[NDArray[np.float32], Floats]:
-        """Return tables whose offsets run along the grid's axes, and what rounding moved each place by.
+        """Return tables of a walk's offsets around a grid's places, and what rounding to samples moved each place by.
 
         Returns
         -------
         (rows, columns, k, k) float32
-            k = 2 radius + 1.
+            k = 2 radius + 1; 0 beyond what is known.
         (rows, columns, 2) float64
             Of the tables' middles from the places, along the grid's axes in px.
         """
         places = grid.places()
-        if radius >= _WIDE and abs(grid.angle_rad) < _STRAIGHT_RAD:
-            return self._rounded(places, grid, radius)
-        reach = np.arange(-radius, radius + 1) * self.step_px
-        offsets = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 1, 1, 2) @ grid.axes
-        rows, columns = grid.shape
-        k = len(reach)
-        values = self.at(places + offsets).astype(np.float32)
-        return np.ascontiguousarray(values.transpose(1, 2, 0)).reshape(rows, columns, k, k), np.zeros_like(places)
-
-    def _rounded(self, places: Floats, grid: Grid, radius: int) -> tuple[NDArray[np.float32], Floats]:
-        offset = np.rint((places - self.middle_px) / self.step_px).astype(np.int64)
+        offset = np.rint((places - self.middle_px) @ (self.axes.T / self.step_px)).astype(np.int64)
+        moved = (self.middle_px - places + offset @ (self.axes * self.step_px)) @ grid.axes.T
         if not offset.any() and radius == self.radius:
-            cut = self.tables
+            return np.ascontiguousarray(self.tables[..., :: self.every, :: self.every]), moved
+        reach, size = radius * self.every, self.tables.shape[-1]
+        low = offset.reshape(-1, 2) + size // 2 - reach
+        tables = self.tables.reshape(-1, size, size)
+        k = 2 * radius + 1
+        if (low >= 0).all() and (low <= size - 1 - 2 * reach).all():
+            cut = _windows(tables, low, k, self.every)
         else:
-            padded = np.pad(self.tables, ((0, 0), (0, 0), (radius, radius), (radius, radius)))
-            reach = np.arange(2 * radius + 1)
-            most = self.tables.shape[-1] - 1
-            first = np.clip(offset + self.radius, 0, most)
-            row = first[..., 1, None, None] + reach[:, None]
-            col = first[..., 0, None, None] + reach[None, :]
-            i, j = np.indices(grid.shape)[..., None, None]
-            cut = padded[i, j, row, col]
-        moved = (self.middle_px + offset * self.step_px - places) @ grid.axes.T
-        return np.ascontiguousarray(cut), moved
+            cut = np.zeros((len(tables), k, k), np.float32)
+            for own, table, (x, y) in zip(cut, tables, low.tolist(), strict=True):
+                skip = [max(0, -(n // self.every)) for n in (y, x)]
+                part = table[y + skip[0] * self.every :: self.every, x + skip[1] * self.every :: self.every]
+                to = own[skip[0] :, skip[1] :]
+                rows, cols = (min(a, b) for a, b in zip(part.shape, to.shape, strict=True))
+                to[:rows, :cols] = part[:rows, :cols]
+        return cut.reshape(*grid.shape, k, k), moved
+
+    def resampled(self, grid: Grid, radius: int, *, every: int = 1) -> Scores:
+        """Return scores around a grid's places along its axes, `radius` offsets far with `every` samples to each."""
+        reach = np.arange(-radius * every, radius * every + 1) * (self.offset_px / every)
+        offsets = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 1, 1, 2) @ grid.axes
+        places = grid.places()
+        values = self.at(places + offsets).astype(np.float32)
+        rows, columns = grid.shape
+        tables = np.ascontiguousarray(values.reshape(-1, rows * columns).T)
+        tables = tables.reshape(rows, columns, len(reach), len(reach))
+        return Scores(tables, places, self.offset_px / every, grid.axes, every)
+
+    def around(self, grid: Grid, radius: int) -> Scores:
+        """Return scores within `radius` numbers of a grid's places; what is left of larger tables."""
+        whole = replace(self, every=1)
+        tables, moved = whole.along(grid, radius)
+        return replace(whole, tables=tables, middle_px=grid.places() + moved @ grid.axes)
 
     def smoothed(self, sd: float) -> Scores:
         """Return scores with broader peaks, standardised again by their quartiles."""
-        smooth = scipy.ndimage.gaussian_filter(self.tables, (0, 0, sd, sd), mode="nearest")
-        return Scores(_standardised(smooth), self.middle_px, self.step_px)
+        k = self.tables.shape[-1]
+        # As one product of matrices: filtering so many small tables takes several times as long.
+        blur = scipy.ndimage.gaussian_filter1d(np.eye(k, dtype=np.float32), sd, axis=0, mode="nearest")
+        smooth = np.matmul(blur, (self.tables.reshape(-1, k) @ blur.T).reshape(-1, k, k))
+        return replace(self, tables=_standardised(smooth.reshape(self.tables.shape)))
+
+
+def _windows(tables: NDArray[np.float32], low: NDArray[np.int64], k: int, every: int) -> NDArray[np.float32]:
+    """Return (k, k) numbers of each table from x and y of a first one, all of them inside."""
+    n, size, _ = tables.shape
+    tables = np.ascontiguousarray(tables)
+    row, number = tables.strides[1:]
+    shape, strides = (n, size, size, k, k), (*tables.strides, row * every, number * every)
+    view = np.lib.stride_tricks.as_strided(tables, shape, strides, writeable=False)
+    return np.asarray(view[np.arange(n), low[:, 1], low[:, 0]])
 
 
 def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    some = values[..., ::3, ::3]
-    low, high = np.percentile(some[some != 0] if (some != 0).any() else some, (25, 75))
-    return np.asarray(values * (1.349 / max(high - low, 1e-6)), dtype=np.float32)
+    some = values[..., ::3, ::3].ravel()
+    known = some[some != 0]
+    low, high = np.percentile(known if known.size else some, (25, 75))
+    return np.asarray(values * np.float32(1.349 / max(high - low, 1e-6)))
 
 
 def coarse_scores(
@@ -115,7 +152,7 @@ def response_map(image: NDArray[np.float32], filter_: Filter) -> NDArray[np.floa
 
 def scores_around(response: NDArray[np.float32], corner_px: Floats, factor: int, grid: Grid, radius: int) -> Scores:
     """Return scores around a grid cut from a map of the response."""
-    if abs(grid.angle_rad) >= _STRAIGHT_RAD:
+    if abs(grid.angle_rad) >= STRAIGHT_RAD:
         radius = math.ceil(1.42 * radius) + 1
     middle = np.rint((grid.places() - corner_px) / factor).astype(np.int64)
     reach = np.arange(-radius, radius + 1)

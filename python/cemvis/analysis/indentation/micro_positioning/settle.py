@@ -13,7 +13,8 @@ from cemvis.analysis.indentation.micro_positioning.walks import best_path
 
 _PER_PX = 8
 _REACH_PX = 2
-_ROUNDS = 3
+_ROUNDS = 4
+_STILL_PX = 0.02  # change at which to stop
 _OWN_PEAK_PX = 4  # how far from the grid an indent's own peak is looked for
 _LEANS = 41
 
@@ -28,6 +29,7 @@ def settled(scores: Scores, grid: Grid, *, walk_px: float, amplitude: float) -> 
     penalty = -0.5 * ((reach[:, None] - reach[None, :]) / walk_px) ** 2
     curvature = [np.zeros(0), np.zeros(0)]
     for _ in range(_ROUNDS):
+        before = grid.places()
         for axis in (0, 1):
             offset = reach[:, None, None, None] * grid.axes[axis]
             value = np.minimum(scores.at(grid.places() + offset), 2 * amplitude) * grid.present
@@ -40,19 +42,28 @@ def settled(scores: Scores, grid: Grid, *, walk_px: float, amplitude: float) -> 
             still = np.zeros(grid.shape[axis])
             grid = grid.moved(change, still) if axis == 0 else grid.moved(still, change)
         grid = leaning(scores, grid)
+        if np.abs(grid.places() - before).max() < _STILL_PX:
+            break
     error = np.hypot(1 / np.sqrt(curvature[0])[None, :], 1 / np.sqrt(curvature[1])[:, None])
     return grid.settled(), error
 
 
 def leaning(scores: Scores, grid: Grid) -> Grid:
-    """Return the grid with the leans, one after the other, that raise the sum of scores most."""
-    for name, count in (("shear_x", grid.shape[0]), ("shear_y", grid.shape[1])):
-        if count == 1:
-            continue
-        for most in (_REACH_PX / (count / 2), 0.1 * _REACH_PX / (count / 2)):
-            tried = [replace(grid, **{name: getattr(grid, name) + most * t}) for t in np.linspace(-1, 1, _LEANS)]
-            sums = scores.at(np.stack([each.places() for each in tried])).sum(axis=(1, 2))
-            grid = tried[int(np.argmax(sums))]
+    """Return the grid with the lean of its columns, and that of its rows, that raises the sum of scores most."""
+    leans = np.linspace(-1, 1, _LEANS)
+    names = [name for name, count in zip(("shear_x", "shear_y"), grid.shape, strict=True) if count > 1]
+    most = [2 * _REACH_PX / count for count in grid.shape if count > 1]
+    places = grid.places()
+    away = [
+        replace(grid, **{name: getattr(grid, name) + by}).places() - places
+        for name, by in zip(names, most, strict=True)
+    ]
+    tried = places + leans[:, None, None, None] * np.reshape(away, (-1, 1, *places.shape))
+    sums = scores.at(tried).sum(axis=(2, 3))
+    for name, by, profile in zip(names, most, sums, strict=True):
+        path = profile.argmax(keepdims=True)
+        best, _ = _parabola(profile[None], path, by * leans, apart=1)
+        grid = replace(grid, **{name: getattr(grid, name) + float(best[0])})
     return grid
 
 
@@ -82,14 +93,16 @@ def _prior_slope(errors: Floats, walk_px: float) -> Floats:
     return slope
 
 
-def _parabola(profile: Floats, path: NDArray[np.int64], reach: Floats) -> tuple[Floats, Floats]:
-    """Return the offset of each path's maximum between steps, and the curvature of the profile there, per px^2."""
+def _parabola(
+    profile: Floats, path: NDArray[np.int64], reach: Floats, *, apart: int = _PER_PX
+) -> tuple[Floats, Floats]:
+    """Return the offset of each path's maximum between steps, and the curvature there from `apart` steps."""
     n, step = np.arange(len(profile)), reach[1] - reach[0]
     inner = np.clip(path, 1, len(reach) - 2)
     before, here, after = profile[n, inner - 1], profile[n, inner], profile[n, inner + 1]
     bend = np.minimum(before - 2 * here + after, -1e-12)
     shift = np.where(inner == path, np.clip(0.5 * (before - after) / bend, -0.5, 0.5), 0)
     # Over a px either way: between samples a spline's own curvature is no evidence.
-    left, right = np.clip(path - _PER_PX, 0, len(reach) - 1), np.clip(path + _PER_PX, 0, len(reach) - 1)
+    left, right = np.clip(path - apart, 0, len(reach) - 1), np.clip(path + apart, 0, len(reach) - 1)
     curvature = 2 * profile[n, path] - profile[n, left] - profile[n, right]
     return reach[path] + shift * step, np.maximum(curvature, 1e-3)

@@ -1,4 +1,4 @@
-"""What an imprint looks like: a polygon's outline of some size, orientation and sharpness, fitted to the mean imprint."""
+"""What an imprint looks like: an outline of some size, orientation and sharpness, fitted to the mean imprint."""
 
 from __future__ import annotations
 

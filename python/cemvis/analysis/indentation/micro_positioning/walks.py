@@ -47,7 +47,6 @@ def best_offsets(
     amplitude: float = 0.0,
     starts: int = 4,
     seed: int = 0,
-    first: Floats | None = None,
 ) -> Offsets:
     """Return the offsets of columns and rows with the greatest joint score.
 
