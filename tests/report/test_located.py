@@ -59,11 +59,13 @@ def test_low_scores_residuals_and_errors_are_doubtful_and_say_why(scene) -> None
     n = len(scene.located)
     located = replace(scene.located, error_px=np.r_[scene.located.error_px[:-5], 4.0, scene.located.error_px[-4:]])
     doubt = doubts(located)
-    said = reasons(located, doubt)
+    said = reasons(located)
     assert (said[:4], said[n - 3], said[n - 2]) == (list(located.flag[:4]), "low score", "large residual")
     assert said[n - 5] == "uncertain position"
     assert {n - 2, n - 3, n - 5} == set(np.flatnonzero((doubt >= DOUBTFUL) & (np.arange(n) >= 4)))
     assert np.isinf(doubts(replace(located, score=np.full(n, np.nan)))).all()
+    tiny = replace(scene.located, residual_px=scene.located.residual_px * 0.01)  # nobody would see these
+    assert {k for k in range(4, n) if doubts(tiny)[k] >= DOUBTFUL} == {n - 3}
 
 
 def test_kinds_of_doubt_take_turns_when_not_all_fit(scene) -> None:

@@ -17,7 +17,8 @@ DOUBTFUL = 3.0
 FLAG_ORDER = (AMBIGUOUS, PORE, MISSING, UNREGISTERED)  # where a person's eye helps most comes first
 _MAD_TO_SD = 1.4826
 _RAYLEIGH_MEDIAN = 1.1774  # of the length of two normal components, in their sd
-_LEAST_SCORE_SD, _LEAST_RESIDUAL_PX, _LEAST_ERROR_PX = 0.5, 0.1, 0.05
+_LEAST_SCORE_SD, _LEAST_RESIDUAL_PX, _LEAST_ERROR_PX = 0.5, 0.4, 0.05
+_REASONS = ("low score", "large residual", "uncertain position")
 
 
 def residual_size_px(located: LocatedIndents) -> Floats:
@@ -34,9 +35,24 @@ def doubts(located: LocatedIndents) -> Floats:
     """Return how far each indent lies from what indents without a flag are like, (n,) float64; `DOUBTFUL` is far.
 
     The largest of: standard deviations by which its score lies below their median; 3/4 of its residual in standard
-    deviations of theirs; its position's error in medians of theirs. Standard deviations are robust ones (from medians).
-    Infinite without a score.
+    deviations of theirs; its position's error in medians of theirs. Standard deviations are robust ones (from medians),
+    and residuals that nobody would see count little. Infinite without a score.
     """
+    return np.asarray(np.fmax.reduce(_parts(located)), np.float64)
+
+
+def reasons(located: LocatedIndents) -> list[str]:
+    """Return why each indent is doubtful: its flag, or what makes most of its doubt; empty if it is not."""
+    parts = np.nan_to_num(_parts(located), nan=-np.inf, posinf=np.inf)
+    worst, doubt = parts.argmax(axis=0), parts.max(axis=0)
+    return [
+        flag if flag != FINE or doubt[number] < DOUBTFUL else _REASONS[worst[number]]
+        for number, flag in enumerate(located.flag)
+    ]
+
+
+def _parts(located: LocatedIndents) -> Floats:
+    """Return the doubts by score, residual and error, (3, n) float64; NaN where there is no residual or error."""
     fine = fine_mask(located)
     known = fine if fine.any() else np.ones(len(located), bool)
     middle = _median(located.score[known], 0.0)
@@ -44,9 +60,8 @@ def doubts(located: LocatedIndents) -> Floats:
     residual = residual_size_px(located)
     residual_sd = max(_median(residual[known], 0.0) / _RAYLEIGH_MEDIAN, _LEAST_RESIDUAL_PX)
     error = max(_median(located.error_px[known], 0.0), _LEAST_ERROR_PX)
-    parts = [(middle - located.score) / score_sd, 0.75 * residual / residual_sd, located.error_px / error]
-    parts[0] = np.where(np.isfinite(parts[0]), parts[0], np.inf)
-    return np.asarray(np.fmax.reduce(parts), np.float64)
+    low = np.where(np.isfinite(located.score), (middle - located.score) / score_sd, np.inf)
+    return np.stack([low, 0.75 * residual / residual_sd, located.error_px / error])
 
 
 def gallery_groups(located: LocatedIndents, *, each: int) -> list[tuple[str, Indices]]:
@@ -85,27 +100,6 @@ def review_choice(located: LocatedIndents, *, most: int, fine: int) -> tuple[Ind
     rest = np.flatnonzero(plain & (doubt < DOUBTFUL))
     sample = _spread(rest[np.argsort(located.score[rest], kind="stable")], fine)
     return np.array([*doubtful[:most], *sample], np.int64), len(doubtful)
-
-
-def reasons(located: LocatedIndents, doubt: Floats) -> list[str]:
-    """Return a word on why each indent is doubtful: its flag, "low score", "residual", "error"; empty if it is not."""
-    fine = fine_mask(located)
-    known = fine if fine.any() else np.ones(len(located), bool)
-    score = _median(located.score[known], 0.0)
-    residual = max(_median(residual_size_px(located)[known], 0.0), _LEAST_RESIDUAL_PX)
-    error = max(_median(located.error_px[known], 0.0), _LEAST_ERROR_PX)
-    sizes = residual_size_px(located)
-    said = []
-    for number, flag in enumerate(located.flag):
-        if flag != FINE or doubt[number] < DOUBTFUL:
-            said.append(flag)
-        elif sizes[number] / residual >= DOUBTFUL:
-            said.append("large residual")
-        elif located.error_px[number] / error >= DOUBTFUL:
-            said.append("uncertain position")
-        else:
-            said.append("low score" if located.score[number] < score else "no score")
-    return said
 
 
 def _flagged(located: LocatedIndents, flag: str) -> Indices:

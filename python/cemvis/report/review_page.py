@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cemvis._files import write_text
 from cemvis.analysis.indentation.located import LocatedIndents
 from cemvis.images.micrograph import Micrograph
-from cemvis.report._located_choice import doubts, reasons, review_choice
+from cemvis.report._located_choice import reasons, review_choice
 from cemvis.report._located_crops import Outline, Pair, Warped, edge_px, pair_at
 from cemvis.report._located_marks import origin_line
 from cemvis.report.located import grey_range
@@ -90,13 +90,10 @@ def write_review_page(
     outline = Outline.of(located)
     edge = edge_px(located, outline, times=2.6, pitches=1.2)
     chosen, doubtful = review_choice(located, most=most, fine=fine)
-    doubt = doubts(located)
-    why = reasons(located, doubt)
+    why = reasons(located)
     items: list[dict[str, Any]] = []
     size = 0
-    # The sample of fine indents comes last, but some of it belongs on any page.
-    ordered = [*chosen[: min(doubtful, most)], *chosen[min(doubtful, most) :]]
-    for step, number in enumerate(ordered):
+    for step, number in enumerate(chosen):
         item = _item(
             located, int(number), why[number], pair_at(before, warped, located.before_xy_px[number], edge=edge)
         )
@@ -105,7 +102,7 @@ def write_review_page(
             break
         items.append(item | {"rank": step})
         if progress is not None:
-            progress("review page", step + 1, len(ordered))
+            progress("review page", step + 1, len(chosen))
     shown = sum(item["why"] != "" for item in items)
     data = _data(located, items, edge, outline, decisions or {})
     write_text(
