@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,7 +51,7 @@ def difference_image(
     scale = _LEVELS / spread
     rows, cols = before.shape
 
-    def fill(row: int, col: int) -> None:
+    def fill(image: NDArray[np.uint8], row: int, col: int) -> None:
         part = min(_BLOCK_PX, rows - row), min(_BLOCK_PX, cols - col)
         expected = gain * before.read(row, col, *part).astype(np.float32) + offset
         beyond = (warped_window(after, field, row, col, *part) - expected) * scale
@@ -61,7 +62,7 @@ def difference_image(
         image = np.lib.format.open_memmap(Path(temporary) / "difference.npy", "w+", np.uint8, (rows, cols))
         corners = [(row, col) for row in range(0, rows, _BLOCK_PX) for col in range(0, cols, _BLOCK_PX)]
         with ThreadPoolExecutor(thread_count(threads)) as pool:
-            for done, _ in enumerate(pool.map(lambda corner: fill(*corner), corners), 1):
+            for done, _ in enumerate(pool.map(partial(fill, image), *zip(*corners, strict=True)), 1):
                 if progress:
                     progress("after less before", done, len(corners))
         yield image

@@ -22,7 +22,7 @@ from cemvis.workflows.pairs import mean_grey_at
 
 Floats = NDArray[np.float64]
 
-_LEAST_SCORE = 3.0
+_LEAST_SCORE = 4.0  # the best of several sizes is about N(1, 1) where there is no imprint
 _LEAST_SHARE = 0.1  # of the score expected of an imprint
 _OWN_PEAK_PX = 2.5  # beyond which an indent's own peak disagrees with the grid
 _PORE = 0.45  # of the way from the matrix's grey level down to the blackest, below which a place is taken for a pore
@@ -64,7 +64,7 @@ def judged_indents(
         xy[at], score[at], error[at] = each.grid.places()[place], each.score[place], each.error_px[place]
         residual[at], expected[at] = each.residual_px[place], each.amplitude
         lattice[at] = each.grid.without_errors().places()[place]
-    inside = ((xy >= -0.5) & (xy <= np.array(before.shape[::-1]) - 0.5)).all(axis=1)
+    inside: NDArray[np.bool_] = np.all((xy >= -0.5) & (xy <= np.array(before.shape[::-1]) - 0.5), axis=1)
     after = field.after_xy(xy)
     shown = ((after >= -0.5) & (after <= np.array(field.after_shape[::-1]) - 0.5)).all(axis=1)
     after[~shown] = np.nan
@@ -130,7 +130,7 @@ def refuse_rearranged(judged: Judged, stage: StageTable, path: Path, axes: str) 
         own = next(each.correlation for each in found if each.way == "as given")
         msg = (
             f"{path} fits the mosaic better {better.way}: grey level and modulus correlate by {better.correlation:.2f} "
-            f"then, by {own:.2f} as given with axes {axes}; say by --axes which of the stage's axes point right and down"
+            f"then, by {own:.2f} as given with axes {axes}; say by --axes which stage axes point right and down"
         )
         raise InputError(msg)
 

@@ -89,8 +89,8 @@ def _refuse_crowded(path: Path, table: IndentTable) -> None:
         place = batch, int(row), int(column)
         if place in seen:
             msg = (
-                f"{path}: tests {seen[place]} and {name} are both at row {row}, column {column} of batch {batch}; wanted "
-                "one test a place: are two grids in one batch, or is an area in the file twice?"
+                f"{path}: tests {seen[place]} and {name} are both at row {row}, column {column} of batch {batch}; "
+                "wanted one test a place: are two grids in one batch, or is an area in the file twice?"
             )
             raise InputError(msg)
         seen[place] = name
@@ -109,9 +109,8 @@ def check_extent(path: Path, stage: StageTable, shape: tuple[int, int], pixel_si
     told = f"{path} spans {span_um[0]:g} x {span_um[1]:g} um, the mosaic {image_um[0]:.4g} x {image_um[1]:.4g} um"
     if (span_um > image_um).any():
         hint = "; do x_um and y_um hold nm?" if (span_um / 1000 <= image_um).all() else ""
-        msg = (
-            f"{told}; wanted positions in um that fit on it{hint or ': is this the mosaic, and its pixel size right?'}"
-        )
+        hint = hint or ": is this the mosaic, and its pixel size right?"
+        msg = f"{told}; wanted positions in um that fit on it{hint}"
         raise InputError(msg)
     if stage.pitch_um / pixel_size_um < LEAST_PITCH_PX:
         hint = "; do x_um and y_um hold mm?" if stage.pitch_um < 0.5 else ""
@@ -145,7 +144,7 @@ def expected_grid(batch: Batch, row: NDArray[np.int64], column: NDArray[np.int64
 
 def _solved(design: Floats, places_px: Floats, rows: int, columns: int) -> Floats:
     """Return origin and steps; a step that one line does not show stands at right angles to the other."""
-    solution: Floats = np.linalg.lstsq(design, places_px, rcond=None)[0]
+    solution = np.asarray(np.linalg.lstsq(design, places_px, rcond=None)[0], dtype=np.float64)
     if columns == 1:
         solution[1] = [solution[2, 1], -solution[2, 0]]
     if rows == 1:

@@ -16,6 +16,7 @@ from cemvis._files import access_errors, sha256_of
 from cemvis.analysis.indentation.located import SUMMARY, TABLE, LocatedIndents
 from cemvis.analysis.indentation.micro_positioning.appearance import learned_appearance
 from cemvis.analysis.indentation.micro_positioning.batch import Appearance, FoundBatch, Search, locate_batch
+from cemvis.analysis.indentation.micro_positioning.each import judged_each
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.search import find_table
 from cemvis.errors import InputError, OutputExistsError
@@ -182,7 +183,7 @@ def _found(
     appearance = _learned(image, grids, search, say, path)
     found = []
     for n, grid in enumerate(grids):
-        found.append(locate_batch(image, grid, appearance, search))
+        found.append(judged_each(image, locate_batch(image, grid, appearance, search), appearance))
         say("batches", n + 1, len(grids))
     if max(each.evidence for each in found) < LEAST_EVIDENCE:
         raise _no_grid(path, max(each.evidence for each in found))
@@ -195,12 +196,12 @@ def _expected_places(
     """Return where the table's tests are expected on the before-image, (n, 2) px."""
     positions = stage.positions_um / pixel_size_um
     if config.first_um is not None:
-        return positions - positions[0] + np.array(config.first_um) / pixel_size_um
+        return np.asarray(positions - positions[0] + np.array(config.first_um) / pixel_size_um)
     pitch = stage.pitch_um / pixel_size_um
     place = find_table(
         image, positions, pitch_px=pitch, tolerance_px=_TOLERANCE * pitch, turn_rad=np.radians(config.turn_deg)
     )
-    return place.apply(positions)
+    return np.asarray(place.apply(positions))
 
 
 def _learned(image: NDArray[np.uint8], grids: list[Grid], search: Search, say: Progress, path: Path) -> Appearance:

@@ -86,7 +86,8 @@ class LocatedBatch:
         return self._placed(along, down)
 
     def _placed(self, along: Floats, down: Floats) -> Floats:
-        return np.array(self.origin_px) + np.stack([along, down], axis=-1) @ np.array([self.x_axis, self.y_axis])
+        steps = np.stack([along, down], axis=-1) @ np.array([self.x_axis, self.y_axis])
+        return np.asarray(np.array(self.origin_px) + steps)
 
 
 @dataclass(frozen=True)
@@ -257,12 +258,10 @@ def read_decisions(path: Path) -> dict[tuple[str, str], str]:
 
 
 def _batch(record: dict[str, Any]) -> LocatedBatch:
-    lists = {
-        name: tuple(math.nan if v is None else v for v in value)
-        for name, value in record.items()
-        if isinstance(value, list)
-    }
-    return replace(LocatedBatch(**(record | lists)))
+    def tuples(value: Any) -> Any:
+        return tuple(math.nan if each is None else each for each in value) if isinstance(value, list) else value
+
+    return LocatedBatch(**{name: tuples(value) for name, value in record.items()})
 
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:

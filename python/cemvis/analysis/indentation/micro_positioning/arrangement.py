@@ -1,4 +1,4 @@
-"""Whether a table of indents lies on an image the right way round, by what the image and the indenter say of stiffness."""
+"""Whether a table of indents lies on an image the right way round, by grey levels and moduli."""
 
 from __future__ import annotations
 
