@@ -16,8 +16,8 @@ from cemvis.images.pixel_size import PixelSize
 from cemvis.images.registration import DisplacementField
 from cemvis.report._located_choice import DOUBTFUL, doubts, gallery_groups, reasons, review_choice
 from cemvis.report._located_crops import Outline, edge_px, overview_by_field, overview_of, pair_at
-from cemvis.report._located_grid import magnification
 from cemvis.report._located_marks import FLAG_MARKS, mark_style
+from cemvis.report._located_overlay import magnification
 from cemvis.report.located import gallery_figure, grid_figure, walks_figure
 from located_pictures import ANGLE_RAD, PITCH_PX, PIXEL_UM, SHAPE, SIZE_PX, Scene, make_scene, many_batches
 
@@ -238,6 +238,19 @@ def test_grids_arrows_and_marks_are_where_they_belong(scene) -> None:
     assert any(f"{gain:,} times enlarged" in text for text in said)
     assert "Around the most doubtful: T002, b0" in said
     assert fits(figure)
+
+
+def test_where_places_lie_too_close_the_batches_are_outlined(scene) -> None:
+    overview = overview_of(scene.located, SHAPE, scene.warped)
+    far = replace(overview, factor=40)  # as if the picture showed 40 times as much
+    axes, close = grid_figure(scene.located, far, scene.warped).axes[:2]
+    (lines,) = (part for part in axes.collections if isinstance(part, LineCollection))
+    places = scene.located.batches[1].erred_places_px() * PIXEL_UM
+    around = [places[0, j] for j in range(6)] + [places[i, 5] for i in range(1, 6)]
+    around += [places[5, j] for j in range(4, -1, -1)] + [places[i, 0] for i in range(4, -1, -1)]
+    np.testing.assert_allclose(lines.get_segments()[1], around)
+    assert not any(isinstance(part, Quiver) for part in axes.collections)
+    assert any(isinstance(part, Quiver) for part in close.collections)
 
 
 @pytest.mark.parametrize(("scale", "gain"), [(1.0, 20), (0.1, 200), (100.0, 1)])

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis.analysis.indentation.located import ACCEPT, AMBIGUOUS, FINE, REJECT, LocatedIndents
+from cemvis.analysis.indentation.located import AMBIGUOUS, FINE, LocatedIndents
 from cemvis.report import style
 from cemvis.report._located_choice import doubts, fine_mask, residual_size_px
 from cemvis.report._located_crops import Outline, Overview, Warped
 from cemvis.report._located_marks import (
-    ACCEPTED_MARK,
-    FLAG_MARKS,
-    REJECTED_MARK,
     SKY,
     YELLOW,
+    batches_of,
     mark_style,
+    marks_of,
     on_grey,
     origin_line,
 )
+from cemvis.report._located_overlay import FINEST_IN, Decisions, draw_located, magnification, pitch_px
 from cemvis.report.scale_bar import add_scale_bar
 
 if TYPE_CHECKING:
@@ -30,14 +28,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-Decisions = Mapping[tuple[str, str], str]
 
 MARGIN_IN, HEAD_IN, PANEL_TITLE_IN, TICKS_IN = 0.22, 0.34, 0.26, 0.55
 MAP_IN, CLOSE_IN, GAP_IN, LEGEND_IN = 7.4, 4.1, 0.3, 2.35
-CLOSE_PITCHES = 5.0
+CLOSE_PITCHES = 5
 MOST_CLOSE_PX = 2048
-_ARROW_SHARE = 0.75  # of the pitch, for the residual that only 5 in 100 exceed
-_ROUND = (1, 2, 5)
 
 
 def grid_figure(
@@ -59,18 +54,20 @@ def grid_figure(
     map_wide, map_high = (MAP_IN, high) if high <= 8.5 else (8.5 * cols / rows, 8.5)
     gain = magnification(located)
     wide = TICKS_IN + map_wide + GAP_IN + CLOSE_IN + TICKS_IN
-    small = style.wrap(_caption(located, overview, gain), wide, size_pt=style.SMALL_PT)
+    extent = overview.extent_um(located.pixel_size_um)
+    in_per_um = map_wide / (extent[1] - extent[0])
+    fine = pitch_px(located) * located.pixel_size_um * in_per_um >= FINEST_IN
+    small = style.wrap(_caption(located, overview, gain, fine=fine), wide, size_pt=style.SMALL_PT)
     top = MARGIN_IN + HEAD_IN + PANEL_TITLE_IN
     body = max(map_high + 0.45, CLOSE_IN + 0.35 + LEGEND_IN)
     height = top + body + style.lines_height_in(len(small), size_pt=style.SMALL_PT) + MARGIN_IN
     figure = style.new_figure(2 * MARGIN_IN + wide, height)
-    title = f"Grids over the after-image: {len(located.batches):,} batches, {len(located):,} tests"
+    title = f"Grids over the after-image: {batches_of(located)}, {len(located):,} tests"
     style.add_text_in(figure, MARGIN_IN, MARGIN_IN, title, fontsize=style.TITLE_PT, weight="bold")
 
     axes = style.add_axes_in(figure, MARGIN_IN + TICKS_IN, top, map_wide, map_high)
-    extent = overview.extent_um(located.pixel_size_um)
     _show(axes, overview.values, extent)
-    _draw_located(axes, located, gain, map_wide / (extent[1] - extent[0]), decisions or {})
+    draw_located(axes, located, gain, in_per_um, decisions or {})
     _name_batches(axes, located)
     _label_axes(axes, "After-image on the before-image")
     close_left = MARGIN_IN + TICKS_IN + map_wide + GAP_IN
@@ -80,30 +77,15 @@ def grid_figure(
     return figure
 
 
-def magnification(located: LocatedIndents) -> int:
-    """Return by how much residuals are enlarged: 1, 2, 5, 10 ..., so that nearly all arrows stay within a pitch."""
-    sizes = residual_size_px(located)[fine_mask(located)]
-    sizes = sizes[np.isfinite(sizes)]
-    if sizes.size == 0:
-        return 1
-    wanted = _ARROW_SHARE * _pitch_px(located) / max(float(np.percentile(sizes, 95)), 1e-6)
-    power = 10 ** max(0, math.floor(math.log10(max(wanted, 1.0))))
-    return max([step * power for step in _ROUND if step * power <= wanted], default=1)
-
-
-def _pitch_px(located: LocatedIndents) -> float:
-    return min((min(batch.pitch_px) for batch in located.batches), default=64.0)
-
-
-def _caption(located: LocatedIndents, overview: Overview, gain: int) -> str:
+def _caption(located: LocatedIndents, overview: Overview, gain: int, *, fine: bool) -> str:
     away = residual_size_px(located)
     known = away[np.isfinite(away) & fine_mask(located)]
     middle = f", median {np.median(known):.2g} px where there is no flag" if known.size else ""
+    small = f"{overview.factor} px of the before-image make one of the large picture. " if overview.factor > 1 else ""
+    too_fine = "" if fine else "There, places lie too close for both: it shows the batches' outlines. "
     return (
         "Blue: the grid with the stage's errors. Yellow arrows: residuals, from the grid to an imprint's own peak, "
-        f"{gain:,} times enlarged and cut at one pitch{middle}. {overview.factor} px of the before-image make one of "
-        "the large picture. "
-        f"{origin_line(located)}"
+        f"{gain:,} times enlarged and cut at one pitch{middle}. {small}{too_fine}{origin_line(located)}"
     )
 
 
@@ -131,59 +113,6 @@ def _label_axes(axes: Axes, title: str) -> None:
     axes.set_ylabel("y (\N{MICRO SIGN}m)", fontsize=style.SMALL_PT, color=style.SOFT_INK, labelpad=1.5)
     axes.locator_params(nbins=6)
     add_scale_bar(axes)
-
-
-def _draw_located(axes: Axes, located: LocatedIndents, gain: int, in_per_um: float, decisions: Decisions) -> None:
-    """Draw grids, arrows and marks into axes in um of which `in_per_um` inches are one."""
-    from matplotlib.collections import LineCollection
-
-    um = located.pixel_size_um
-    pitch_in = _pitch_px(located) * um * in_per_um
-    lines: list[Floats] = []
-    for batch in located.batches:
-        places = batch.erred_places_px() * um
-        lines += [*places, *places.swapaxes(0, 1)]
-    lines = [line for line in lines if len(line) > 1 and np.isfinite(line).all()]
-    thin = float(np.clip(4 * pitch_in, 0.25, 0.8))
-    axes.add_collection(LineCollection(lines, colors=SKY, linewidths=thin, alpha=0.85), autolim=False)
-    xy = located.before_xy_px * um
-    away = _arrows_px(located, gain) * um
-    drawn = np.isfinite(xy).all(axis=1) & np.isfinite(away).all(axis=1)
-    axes.quiver(
-        *xy[drawn].T,
-        *away[drawn].T,
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        color=YELLOW,
-        units="inches",
-        width=float(np.clip(0.035 * pitch_in, 0.009, 0.02)),
-        headwidth=4,
-        headlength=4.5,
-        headaxislength=4,
-        zorder=3,
-    )
-    size_pt = float(np.clip(0.45 * pitch_in * 72, 3.0, 11.0))
-    for _name, mask, (marker, colour) in _marks(located, decisions):
-        if mask.any():
-            (marks,) = axes.plot(*xy[mask].T, zorder=4, **mark_style(marker, colour, size_pt))
-            on_grey(marks)
-
-
-def _arrows_px(located: LocatedIndents, gain: int) -> Floats:
-    arrows = located.residual_px * gain
-    longest = np.hypot(arrows[:, :1], arrows[:, 1:])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(arrows * np.minimum(1.0, _pitch_px(located) / np.maximum(longest, 1e-12)), np.float64)
-
-
-def _marks(located: LocatedIndents, decisions: Decisions) -> list[tuple[str, NDArray[np.bool_], tuple[str, str]]]:
-    """Return the name, indents, and shape and colour of each kind of mark."""
-    keys = list(zip(located.table.batch, located.table.id, strict=True))
-    kinds = [(flag, np.array([each == flag for each in located.flag], bool), mark) for flag, mark in FLAG_MARKS.items()]
-    for name, word, mark in (("rejected", REJECT, REJECTED_MARK), ("accepted", ACCEPT, ACCEPTED_MARK)):
-        kinds.append((f"{name} by a person", np.array([decisions.get(key) == word for key in keys], bool), mark))
-    return kinds
 
 
 def _name_batches(axes: Axes, located: LocatedIndents) -> None:
@@ -244,7 +173,7 @@ def _draw_close_up(
         axes.add_collection(
             PolyCollection(list(shapes), facecolors="none", edgecolors="white", linewidths=0.7), autolim=False
         )
-    _draw_located(axes, located, gain, CLOSE_IN / (edge * um), decisions)
+    draw_located(axes, located, gain, CLOSE_IN / (edge * um), decisions)
     name = f"{located.table.id[at]}, {located.table.batch[at]}"
     _label_axes(axes, f"Around the most doubtful: {name if len(name) < 34 else name[:33] + chr(0x2026)}")
     axes.set_ylabel("")
@@ -252,7 +181,8 @@ def _draw_close_up(
 
 
 def _close_edge_px(located: LocatedIndents) -> int:
-    return int(np.clip(CLOSE_PITCHES * _pitch_px(located), 32, MOST_CLOSE_PX))
+    sides = [max(batch.rows, batch.columns) + 1 for batch in located.batches]
+    return int(np.clip(min(CLOSE_PITCHES, *sides, CLOSE_PITCHES) * pitch_px(located), 32, MOST_CLOSE_PX))
 
 
 def _most_doubtful(located: LocatedIndents) -> int | None:
@@ -277,7 +207,7 @@ def _draw_legend(
     axes.set_xlim(0, CLOSE_IN)
     axes.set_ylim(LEGEND_IN - 0.2, 0)
     axes.add_patch(Rectangle((0, 0), 0.62, LEGEND_IN - 0.2, color="#8a8a8a", lw=0))
-    kinds = _marks(located, decisions)
+    kinds = marks_of(located, decisions)
     step = (LEGEND_IN - 0.2) / (len(kinds) + 2)
     text: dict[str, Any] = {"fontsize": style.TEXT_PT, "color": style.INK, "va": "center", "parse_math": False}
     shown_px = 0.42 / CLOSE_IN * _close_edge_px(located) / gain

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cemvis import __version__
-from cemvis.analysis.indentation.located import AMBIGUOUS, MISSING, PORE, UNREGISTERED, LocatedIndents
+from cemvis.analysis.indentation.located import ACCEPT, AMBIGUOUS, MISSING, PORE, REJECT, UNREGISTERED, LocatedIndents
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -46,6 +50,11 @@ def on_grey(artist: Artist, *, width: float = 1.0) -> None:
     artist.set_path_effects([patheffects.Stroke(linewidth=width + 1.2, foreground="#00000090"), patheffects.Normal()])
 
 
+def batches_of(located: LocatedIndents) -> str:
+    """Return how many batches there are, in words."""
+    return f"{len(located.batches):,} {'batch' if len(located.batches) == 1 else 'batches'}"
+
+
 def origin_line(located: LocatedIndents) -> str:
     """Return what a picture of these indents was made from: files, digests, pixel size and version."""
     parts = []
@@ -58,3 +67,14 @@ def origin_line(located: LocatedIndents) -> str:
         parts.append(f"{path} (sha256 {digest})" if digest else path)
     size = f"{located.pixel_size_um * 1000:.6g} nm/px on the before-image"
     return "; ".join([*([", ".join(parts)] if parts else []), size, f"cemvis {__version__}"]) + "."
+
+
+def marks_of(
+    located: LocatedIndents, decisions: Mapping[tuple[str, str], str]
+) -> list[tuple[str, NDArray[np.bool_], tuple[str, str]]]:
+    """Return the name, indents, and shape and colour of each kind of mark."""
+    keys = list(zip(located.table.batch, located.table.id, strict=True))
+    kinds = [(flag, np.array([each == flag for each in located.flag], bool), mark) for flag, mark in FLAG_MARKS.items()]
+    for name, word, mark in (("rejected", REJECT, REJECTED_MARK), ("accepted", ACCEPT, ACCEPTED_MARK)):
+        kinds.append((f"{name} by a person", np.array([decisions.get(key) == word for key in keys], bool), mark))
+    return kinds

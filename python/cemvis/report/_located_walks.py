@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.located import LocatedBatch, LocatedIndents
 from cemvis.report import style
-from cemvis.report._located_marks import LINES, SERIES, origin_line
+from cemvis.report._located_marks import LINES, SERIES, batches_of, origin_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def _entry(batch: LocatedBatch) -> str:
 
 def _caption(located: LocatedIndents) -> str:
     return (
-        f"{len(located.batches):,} batches. The error of a column is along the rows, that of a row down the columns, "
+        f"{batches_of(located)}. The error of a column is along the rows, that of a row down the columns, "
         "both beyond pitch, rotation and shear, and 0 at the first. A step's standard deviation and the root mean "
         f"square difference between starts of nearly the same score are in the legend. {origin_line(located)}"
     )

@@ -22,7 +22,7 @@ from cemvis.analysis.indentation.located import LocatedIndents
 from cemvis.images.micrograph import Micrograph
 from cemvis.report._located_choice import reasons, review_choice
 from cemvis.report._located_crops import Outline, Pair, Warped, edge_px, pair_at
-from cemvis.report._located_marks import origin_line
+from cemvis.report._located_marks import batches_of, origin_line
 from cemvis.report.located import grey_range
 
 MOST_DOUBTFUL, MOST_FINE, MOST_BYTES = 400, 40, 24_000_000
@@ -118,7 +118,7 @@ def _page(located: LocatedIndents, data: dict[str, Any], shown: str) -> str:
     filled = {
         "title": html.escape("Located indents: accept or reject"),
         "origin": html.escape(origin_line(located)),
-        "shown": html.escape(f"{len(located):,} tests in {len(located.batches):,} batches; here are {shown}."),
+        "shown": html.escape(f"{len(located):,} tests in {batches_of(located)}; here are {shown}."),
         "css": parts["css"].rstrip(),
         "js": parts["js"].rstrip(),
         "data": safe_json(data),
