@@ -12,7 +12,16 @@ from cemvis.analysis.indentation.located import FINE, LocatedIndents
 from cemvis.images.micrograph import Micrograph
 from cemvis.report import style
 from cemvis.report._located_choice import gallery_groups, residual_size_px
-from cemvis.report._located_crops import Outline, Overview, Pair, Warped, edge_px, pair_at
+from cemvis.report._located_crops import (
+    Outline,
+    Overview,
+    Pair,
+    Warped,
+    edge_px,
+    overview_by_field,
+    overview_of,
+    pair_at,
+)
 from cemvis.report._located_grid import grid_figure
 from cemvis.report._located_marks import YELLOW, on_grey, origin_line
 from cemvis.report._located_walks import walks_figure
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Overview", "gallery_figure", "grid_figure", "walks_figure"]
+__all__ = ["Overview", "gallery_figure", "grid_figure", "overview_by_field", "overview_of", "walks_figure"]
 
 MARGIN_IN, HEAD_IN = 0.22, 0.62
 WINDOW_IN, BETWEEN_IN, GAP_IN = 1.22, 0.04, 0.26
