@@ -59,9 +59,8 @@ def write_location_report(
     folder : Path
         It is there already.
     overview : Overview, optional
-        The after-image made small; computed from all of `warped` around the batches if not given, which takes long
-        for billions of pixels: `overview_by_field` takes 1 s where
-        this takes a minute.
+        The after-image made small; computed from all of `warped` around the batches if not given, which takes a
+        minute for 100 million pixels; `cemvis.report.located.overview_by_field` takes a second.
     most_doubtful, most_fine : int
         Most indents on the page that are doubtful, and others.
     overwrite : bool
