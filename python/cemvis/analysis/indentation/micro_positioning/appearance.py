@@ -22,7 +22,13 @@ from cemvis.analysis.indentation.micro_positioning.batch import (
 )
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.joint import Fitted
-from cemvis.analysis.indentation.micro_positioning.scores import Image, coarse_scores, response_map, scores_around
+from cemvis.analysis.indentation.micro_positioning.scores import (
+    Image,
+    coarse_scores,
+    mirrored_window,
+    response_map,
+    scores_around,
+)
 from cemvis.analysis.indentation.micro_positioning.templates import Fit, MeanWindow
 
 Floats = NDArray[np.float32]
@@ -108,20 +114,25 @@ def spectrum_of(image: Floats) -> Spectrum:
 def mean_window(image: Image, places_px: NDArray[np.float64], edge_px: int) -> tuple[Floats, int]:
     """Return the mean of windows around places, and how many there are; each counts without its own mean level.
 
+    Windows that leave the image are left out, unless they are the most: then they are mirrored at its borders.
+
     Parameters
     ----------
     places_px : (n, 2) float64
     edge_px : int
         Odd.
     """
-    total, count = np.zeros((edge_px, edge_px)), 0
-    for x, y in np.rint(places_px).astype(np.int64):
-        row, col = int(y) - edge_px // 2, int(x) - edge_px // 2
-        if row >= 0 and col >= 0 and row + edge_px <= image.shape[0] and col + edge_px <= image.shape[1]:
-            window = image[row : row + edge_px, col : col + edge_px].astype(np.float64)
-            total += window - window.mean()
-            count += 1
-    return (total / max(count, 1)).astype(np.float32), count
+    centres = np.rint(places_px).astype(np.int64)
+    reach, size = edge_px // 2, np.array(image.shape[::-1])
+    centres = centres[((centres >= 0) & (centres < size)).all(axis=1)]
+    whole = ((centres >= reach) & (centres < size - reach)).all(axis=1)
+    if 2 * whole.sum() >= len(centres):
+        centres = centres[whole]
+    total = np.zeros((edge_px, edge_px))
+    for centre in centres:
+        window = mirrored_window(image, centre, reach)
+        total += window - window.mean(dtype=np.float64)
+    return (total / max(len(centres), 1)).astype(np.float32), len(centres)
 
 
 def _edges(image: Floats) -> Floats:

@@ -145,9 +145,9 @@ def coarse_scores(
 
 
 def response_map(image: NDArray[np.float32], filter_: Filter) -> NDArray[np.float32]:
-    """Return a filter's response at every pixel, (rows, cols) float32; the image goes on as its mean outside."""
+    """Return a filter's response at every pixel, (rows, cols) float32; the image is mirrored at its borders."""
     flat = image - image.mean(dtype=np.float64).astype(np.float32)
-    return linear_response(np.pad(flat, len(filter_.taps) // 2), filter_.taps)
+    return linear_response(np.pad(flat, len(filter_.taps) // 2, mode="symmetric"), filter_.taps)
 
 
 def scores_around(response: NDArray[np.float32], corner_px: Floats, factor: int, grid: Grid, radius: int) -> Scores:
@@ -166,10 +166,37 @@ def scores_around(response: NDArray[np.float32], corner_px: Floats, factor: int,
 
 
 def fine_scores(image: Image, filter_: Filter, grid: Grid, radius: int) -> Scores:
-    """Return scores around a grid pixel by pixel; windows that leave the image are 0."""
+    """Return scores around a grid pixel by pixel; the image is mirrored at its borders, and scores outside are 0."""
     middle = np.rint(grid.places())
-    k = 2 * radius + 1
-    tables = response_patches(image, filter_.taps, middle.reshape(-1, 2), radius).reshape(*grid.shape, k, k)
-    tables[~np.isfinite(tables)] = 0
+    k, reach = 2 * radius + 1, radius + len(filter_.taps) // 2
+    flat = middle.reshape(-1, 2).astype(np.int64)
+    size = np.array(image.shape[::-1])
+    whole = ((flat >= reach) & (flat < size - reach)).all(axis=1)
+    tables = np.zeros((len(flat), k, k), np.float32)
+    if whole.any():
+        tables[whole] = response_patches(image, filter_.taps, flat[whole], radius)
+    shown = ~whole & grid.present.ravel() & ((flat > -radius) & (flat < size + radius)).all(axis=1)
+    for n in np.flatnonzero(shown):
+        part = mirrored_window(image, flat[n], reach)
+        tables[n] = response_patches(part, filter_.taps, np.array([[reach, reach]]), radius)[0]
+        outside = [
+            (at + np.arange(-radius, radius + 1) < 0) | (at + np.arange(-radius, radius + 1) >= end)
+            for at, end in zip(flat[n], size, strict=True)
+        ]
+        tables[n, outside[1]] = 0
+        tables[n][:, outside[0]] = 0
+    tables = tables.reshape(*grid.shape, k, k)
     tables[~grid.present] = 0
     return Scores(tables, middle, 1.0)
+
+
+def mirrored_window(image: Image, centre_px: NDArray[np.int64], reach: int) -> Image:
+    """Return the pixels up to `reach` from one, as if the image went on mirrored at its borders."""
+    around = np.arange(-reach, reach + 1)
+    rows, cols = (
+        np.abs((at + around + end) % (2 * end) - end + 0.5).astype(np.int64)
+        for at, end in zip(centre_px[::-1], image.shape, strict=True)
+    )
+    first, last = (rows.min(), cols.min()), (rows.max() + 1, cols.max() + 1)
+    near = np.asarray(image[first[0] : last[0], first[1] : last[1]])
+    return np.ascontiguousarray(near[np.ix_(rows - first[0], cols - first[1])])
