@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import scipy.ndimage
@@ -29,13 +30,14 @@ from cemvis.analysis.indentation.micro_positioning.scores import (
     response_map,
     scores_around,
 )
-from cemvis.analysis.indentation.micro_positioning.templates import Fit, MeanWindow
+from cemvis.analysis.indentation.micro_positioning.templates import Fit, MeanWindow, Template
 
 Floats = NDArray[np.float32]
 
 _COARSE_PITCH_PX = 40
 _BLOB_SIZES = (0.1, 0.16, 0.25)  # standard deviation of a blob, in pitches
 _SIZES = np.array([0.15, 0.22, 0.3, 0.4, 0.52])  # of a template, in pitches
+_OFF_CENTRE = np.stack(np.meshgrid([0, -0.3, 0.3], [0, -0.3, 0.3]), axis=-1).reshape(-1, 2)  # in pitches
 _SAMPLE_PX = 2048
 _ROUNDS = 3
 
@@ -142,8 +144,22 @@ def _edges(image: Floats) -> Floats:
 
 
 def _coarse_template(image: Floats, places: NDArray[np.float64], grid: Grid, spectrum: Spectrum, pitch: float) -> Fit:
-    mean, count = mean_window(image, places[grid.present], _odd(0.9 * pitch))
-    return MeanWindow(mean, spectrum, count, shift_px=0.3 * pitch).searched(pitch * _SIZES, np.array([0.5, 1.5]))
+    """Return the template that fits best at the places or a little off them.
+
+    The windows' own fit would take what lies between imprints for a bright one if the blobs were off by a quarter of
+    the pitch: the imprints themselves stand in the windows' tapered border then.
+    """
+    sizes = pitch * _SIZES
+    best: tuple[float, MeanWindow, NDArray[np.float64]] | None = None
+    for offset in pitch * _OFF_CENTRE:
+        mean, count = mean_window(image, places[grid.present] + offset, _odd(0.9 * pitch))
+        window = MeanWindow(mean, spectrum, count, shift_px=0.3 * pitch)
+        evidence = max(window.fit(Template("disc", float(size), 0.0, 1.0, 1.0, 0.0)).evidence for size in sizes)
+        if best is None or evidence > best[0]:
+            best = evidence, window, offset
+    assert best is not None
+    fit = best[1].searched(sizes, np.array([0.5, 1.5]))
+    return replace(fit, centre_px=fit.centre_px + best[2])
 
 
 def _sample(image: Image, grid: Grid) -> Floats:
