@@ -11,6 +11,7 @@ import click
 
 from cemvis.cli._console import progress_bar, shown_warnings
 from cemvis.cli._options import parse_pixel_size
+from cemvis.errors import FileAccessError
 
 if TYPE_CHECKING:
     from cemvis.images.pixel_size import PixelSize
@@ -152,14 +153,24 @@ def command(
 
 
 def _files(folder: Path | None, *given: Path | None) -> list[Path]:
+    """Return before-image, after-image, table and output, in FOLDER where they are not given."""
     names = ("before.tif", "after.tif", "indenter.csv", "located")
     options = ("--before", "--after", "--indents", "--output")
     missing = [option for option, path in zip(options, given, strict=True) if path is None]
-    if folder is None and missing:
-        msg = f"give FOLDER, or {', '.join(missing)}"
-        raise click.UsageError(msg)
-    base = folder or Path()
-    return [path or base / name for path, name in zip(given, names, strict=True)]
+    if folder is None:
+        if missing:
+            msg = f"give FOLDER, or {', '.join(missing)}"
+            raise click.UsageError(msg)
+        return [path for path in given if path is not None]
+    wanted = [name for name, path in zip(names[:3], given, strict=False) if path is None]
+    lacking = [name for name in wanted if not (folder / name).exists()]
+    if lacking:
+        msg = (
+            f"{folder} has no {' and no '.join(lacking)}; wanted {', '.join(names[:3])} there, or other files given by "
+            f"{', '.join(options[:3])}"
+        )
+        raise FileAccessError(msg)
+    return [path or folder / name for path, name in zip(given, names, strict=True)]
 
 
 def _print(result: LocateResult) -> None:

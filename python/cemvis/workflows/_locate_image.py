@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import errno
+import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,6 @@ _MIDDLE = 128
 Progress = Callable[[str, int, int], None]
 
 
-@contextmanager
 def difference_image(
     before: Micrograph,
     after: Micrograph,
@@ -36,8 +36,8 @@ def difference_image(
     folder: Path,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield what the second visit shows beyond the first, (rows, cols) uint8 about 128, mapped from a temporary file.
+) -> NDArray[np.uint8]:
+    """Return what the second visit shows beyond the first, (rows, cols) uint8 about 128, mapped from a file.
 
     The after-image on the before-image's pixels, less the before-image in the after-image's grey levels by a straight
     line; 128 where there is no after-image. Its standard deviation is 24 levels, and it is cut off at both ends.
@@ -45,7 +45,8 @@ def difference_image(
     Parameters
     ----------
     folder : Path
-        Where the temporary file lies: it is as large as the mosaic has pixels.
+        On whose disk the pixels lie, a byte each, in a file without a name: it is gone when the array is, and when
+        the process is killed.
     """
     gain, offset, spread = _grey_line(before, after, field)
     scale = _LEVELS / spread
@@ -58,15 +59,26 @@ def difference_image(
         beyond[np.isnan(beyond)] = 0
         image[row : row + part[0], col : col + part[1]] = np.clip(np.rint(beyond + _MIDDLE), 0, 255).astype(np.uint8)
 
-    with TemporaryDirectory(prefix=".locate-", dir=folder) as temporary, access_errors(folder, doing="write to"):
-        image = np.lib.format.open_memmap(Path(temporary) / "difference.npy", "w+", np.uint8, (rows, cols))
-        corners = [(row, col) for row in range(0, rows, _BLOCK_PX) for col in range(0, cols, _BLOCK_PX)]
-        with ThreadPoolExecutor(thread_count(threads)) as pool:
-            for done, _ in enumerate(pool.map(partial(fill, image), *zip(*corners, strict=True)), 1):
-                if progress:
-                    progress("after less before", done, len(corners))
-        yield image
-        del image
+    with access_errors(folder), TemporaryFile(dir=folder) as file:
+        _reserve(file.fileno(), rows * cols)
+        image = np.memmap(file, np.uint8, "r+", shape=(rows, cols))
+    corners = [(row, col) for row in range(0, rows, _BLOCK_PX) for col in range(0, cols, _BLOCK_PX)]
+    with ThreadPoolExecutor(thread_count(threads)) as pool:
+        for done, _ in enumerate(pool.map(partial(fill, image), *zip(*corners, strict=True)), 1):
+            if progress:
+                progress("after less before", done, len(corners))
+    return image
+
+
+def _reserve(file: int, size: int) -> None:
+    """Make an empty file `size` bytes long; a full disk shows here and not while its mapped pixels are written."""
+    os.ftruncate(file, size)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some file systems cannot
+                raise
 
 
 def _grey_line(before: Micrograph, after: Micrograph, field: DisplacementField) -> tuple[float, float, float]:

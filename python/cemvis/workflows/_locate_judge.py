@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.batches import Batch
 from cemvis.analysis.indentation.located import AMBIGUOUS, FINE, MISSING, PORE, UNREGISTERED, LocatedBatch
-from cemvis.analysis.indentation.micro_positioning.arrangement import arrangements, better_than_given
+from cemvis.analysis.indentation.micro_positioning.arrangement import AS_GIVEN, arrangements, better_than_given
 from cemvis.analysis.indentation.micro_positioning.batch import Appearance, FoundBatch
 from cemvis.errors import InputError
 from cemvis.images.grey_scale import measure_anchors
 from cemvis.images.micrograph import Micrograph
 from cemvis.images.registration import DisplacementField
-from cemvis.workflows._locate_table import StageTable
+from cemvis.workflows._locate_table import StageTable, axes_matrix, axes_named
 from cemvis.workflows.pairs import mean_grey_at
 
 Floats = NDArray[np.float64]
 
 _LEAST_SCORE = 4.0  # the best of several sizes is about N(1, 1) where there is no imprint
+_CERTAIN = 6.0  # evidence that a batch was found where it is expected
 _LEAST_SHARE = 0.1  # of the score expected of an imprint
 _OWN_PEAK_PX = 2.5  # beyond which an indent's own peak disagrees with the grid
 _PORE = 0.45  # of the way from the matrix's grey level down to the blackest, below which a place is taken for a pore
@@ -93,7 +94,7 @@ def judged_indents(
     )
 
 
-def refuse_overlaps(found: list[FoundBatch], appearance: Appearance, path: Path) -> None:
+def refuse_overlaps(found: list[FoundBatch], appearance: Appearance, path: Path, names: list[str]) -> None:
     """Refuse batches whose imprints would lie on each other.
 
     Raises
@@ -111,32 +112,44 @@ def refuse_overlaps(found: list[FoundBatch], appearance: Appearance, path: Path)
     if len(apart):
         one, two = owner[apart[0]]
         msg = (
-            f"{path}: batches {one + 1} and {two + 1} overlap on the mosaic ({len(apart)} pairs of indents are closer "
-            "than half an imprint); wanted areas that lie side by side: is one of them in the table twice?"
+            f"{path}: batches {names[one]} and {names[two]} overlap on the mosaic ({len(apart)} pairs of indents are "
+            "closer than half an imprint); wanted areas that lie side by side: is one of them in the table twice?"
         )
         raise InputError(msg)
 
 
-def refuse_rearranged(judged: Judged, stage: StageTable, path: Path, axes: str) -> None:
-    """Refuse a table whose moduli fit the grey levels much better mirrored or turned.
+def refuse_rearranged(judged: Judged, stage: StageTable, path: Path, axes: str, pixel_size_um: float) -> None:
+    """Refuse a table whose moduli fit the grey levels much better mirrored, turned or moved by a row or column.
 
     Raises
     ------
     InputError
+        It names the options that would be right.
     """
-    found = arrangements(judged.lattice_px, judged.grey, stage.table.modulus_gpa, pitch_px=_least_pitch(judged.batches))
+    first = judged.batches[0]
+    steps = np.array([np.array(first.x_axis) * first.pitch_px[0], np.array(first.y_axis) * first.pitch_px[1]])
+    found = arrangements(judged.lattice_px, judged.grey, stage.table.modulus_gpa, steps_px=steps)
     better = better_than_given(found)
-    if better is not None:
-        own = next(each.correlation for each in found if each.way == "as given")
-        msg = (
-            f"{path} fits the mosaic better {better.way}: grey level and modulus correlate by {better.correlation:.2f} "
-            f"then, by {own:.2f} as given with axes {axes}; say by --axes which stage axes point right and down"
-        )
-        raise InputError(msg)
+    if better is None:
+        return
+    own = next(each.correlation for each in found if each.is_given)
+    if better.way == AS_GIVEN:
+        x, y = (judged.lattice_px[0] + np.array(better.shift) @ steps) * pixel_size_um
+        way, remedy = _moved(better.shift), f"--first {x:.1f},{y:.1f} (where the first test lies)"
+    else:
+        way, remedy = better.way, f"--axes {axes_named(better.matrix @ axes_matrix(axes))}"
+    msg = (
+        f"{path} fits the mosaic better {way}: grey level and modulus correlate by {better.correlation:.2f} then, "
+        f"by {own:.2f} as given (axes {axes}); locate again with {remedy}"
+    )
+    raise InputError(msg)
 
 
-def _least_pitch(batches: tuple[LocatedBatch, ...]) -> float:
-    return min(min(batch.pitch_px) for batch in batches)
+def _moved(shift: tuple[int, int]) -> str:
+    """Return a shift by columns and rows in words."""
+    across = {-1: "a column to the left", 1: "a column to the right"}.get(shift[0])
+    down = {-1: "a row up", 1: "a row down"}.get(shift[1])
+    return f"moved by {' and '.join(part for part in (across, down) if part)}"
 
 
 def _located(batch: Batch, found: FoundBatch) -> LocatedBatch:
@@ -193,7 +206,7 @@ def _edge_notes(batches: tuple[Batch, ...], found: list[FoundBatch]) -> tuple[st
     """Return notes on batches that show no imprints along an edge, as one shifted by a row or column would."""
     notes = []
     for batch, each in zip(batches, found, strict=True):
-        if each.evidence < 6:
+        if each.evidence < _CERTAIN:
             notes.append(f"batch {batch.name}: imprints are not certain (evidence {each.evidence:.1f})")
             continue
         edges = {"first row": each.score[0], "last row": each.score[-1]}

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cemvis import __version__
 from cemvis.errors import CemvisError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.images.registration import DisplacementField, RegistrationConfig
+from cemvis.workflows._map_inputs import image_origin
 from cemvis.workflows.register import FIELD, FIGURE, SUMMARY, TILES, register_mosaics
 
 FOLDER = "registration"
@@ -36,8 +38,9 @@ def registered(
     """
     folder = output / FOLDER
     files = tuple(folder / name for name in (FIELD, TILES, SUMMARY, FIGURE))
-    if _is_kept(folder, before, after, config):
-        return DisplacementField.load(folder / FIELD), files
+    images = {"before": (before, pixel_sizes[0]), "after": (after, pixel_sizes[1])}
+    if _is_kept(folder, images, config):
+        return DisplacementField.load(folder / FIELD), tuple(file for file in files if file.exists())
     result = register_mosaics(
         after,
         before,
@@ -53,18 +56,25 @@ def registered(
     return result.registration.field, files
 
 
-def _is_kept(folder: Path, before: Path, after: Path, config: RegistrationConfig) -> bool:
+def _is_kept(
+    folder: Path,
+    images: dict[str, tuple[Path, PixelSize | None]],
+    config: RegistrationConfig,
+) -> bool:
     """Return whether the folder holds the registration of these images by this version with these settings."""
     try:
         summary = json.loads((folder / SUMMARY).read_text("utf-8"))
         if summary["version"] != __version__ or summary["settings"] != json.loads(json.dumps(asdict(config))):
             return False
         DisplacementField.load(folder / FIELD)
+        return all(_is_image(summary[name], *image) for name, image in images.items())
     except (OSError, ValueError, KeyError, TypeError, CemvisError):
         return False
-    return all(_digest(path) == summary[name].get("sha256") for name, path in (("before", before), ("after", after)))
 
 
-def _digest(path: Path) -> str:
-    with open_micrograph(path) as image:
-        return image.digest()
+def _is_image(record: dict[str, Any], path: Path, pixel_size: PixelSize | None) -> bool:
+    with open_micrograph(path, pixel_size=pixel_size) as image:
+        size_um = None if image.pixel_size is None else image.pixel_size.um
+        origin = image_origin(image)
+    digests = {key: origin[key] for key in ("sha256", "sha256_of_samples") if key in origin}
+    return record["pixel_size_um"] == size_um and all(record.get(key) == digests[key] for key in digests)

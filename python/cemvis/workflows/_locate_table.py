@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from cemvis.analysis.indentation.batches import Batch, with_batches
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.table import IndentTable
-from cemvis.errors import InputError
+from cemvis.errors import InputError, PixelSizeError
+from cemvis.images.micrograph import Micrograph
 from cemvis.workflows.indent_tables import IndentTablesConfig, read_indent_tables
 
 Floats = NDArray[np.float64]
 
 AXES = ("+x+y", "+x-y", "-x+y", "-x-y", "+y+x", "+y-x", "-y+x", "-y-x")
 LEAST_PITCH_PX = 8.0
+LEAST_TESTS = 4  # of a batch: fewer cannot be told from grains
 _LARGEST_OFF = 0.3  # of the pitch, by which a table's own positions may differ from their lattice
 
 
@@ -65,25 +67,24 @@ def read_stage_table(path: Path, config: IndentTablesConfig, *, axes: str) -> St
     Raises
     ------
     InputError
-        If there are no positions, fewer than four tests, or two tests at one place of a batch.
+        If there are no positions, a batch has fewer than four tests, or two tests are at one place of a batch.
     """
     table = read_indent_tables([path], config).table
     if not table.has_positions or len(table) < 4:
         msg = (
             f"{path} has {len(table)} tests, {'with' if table.has_positions else 'not all with'} a position; wanted at "
-            "least 4 with x_um and y_um (--grid and --pitch lay out tests without)"
+            "least 4 with x_um and y_um (`cemvis indents` with --grid and --pitch lays out tests without)"
         )
         raise InputError(msg)
-    sign = {"+": 1.0, "-": -1.0}
-    stage = {"x": table.x_um, "y": table.y_um}
-    right, down = (sign[axes[n]] * stage[axes[n + 1]] for n in (0, 2))
+    right, down = axes_matrix(axes) @ np.stack([table.x_um, table.y_um])
     table, batches = with_batches(replace(table, x_um=right, y_um=down), name=path.stem)
     _refuse_crowded(path, table)
+    _refuse_strays(path, table, batches)
     return StageTable(table, tuple(batches))
 
 
 def _refuse_crowded(path: Path, table: IndentTable) -> None:
-    """Refuse two tests at one place of a batch, and batches that are one line."""
+    """Refuse two tests at one place of a batch."""
     seen: dict[tuple[str, int, int], str] = {}
     for name, batch, row, column in zip(table.id, table.batch, table.row, table.column, strict=True):
         place = batch, int(row), int(column)
@@ -94,6 +95,47 @@ def _refuse_crowded(path: Path, table: IndentTable) -> None:
             )
             raise InputError(msg)
         seen[place] = name
+
+
+def _refuse_strays(path: Path, table: IndentTable, batches: list[Batch]) -> None:
+    """Refuse batches that are too small to be found."""
+    small = [batch for batch in batches if batch.tests < LEAST_TESTS]
+    if small:
+        first = table.id[table.batch.index(small[0].name)]
+        others = f", and {len(small) - 1} more such batches" if len(small) > 1 else ""
+        msg = (
+            f"{path}: batch {small[0].name} has {small[0].tests} of the {len(table)} tests (from test {first} on)"
+            f"{others}; wanted at least {LEAST_TESTS} a batch: take out tests that stand by themselves, or state the "
+            "grid (--grid)"
+        )
+        raise InputError(msg)
+
+
+def axes_matrix(axes: str) -> NDArray[np.int64]:
+    """Return the matrix from the stage's x and y to right and down on the image, (2, 2) int64, of axes like "+x-y"."""
+    matrix = np.zeros((2, 2), np.int64)
+    for n in (0, 1):
+        matrix[n, "xy".index(axes[2 * n + 1])] = 1 if axes[2 * n] == "+" else -1
+    return matrix
+
+
+def axes_named(matrix: NDArray[np.int64]) -> str:
+    """Return what `axes_matrix` takes."""
+    return next(axes for axes in AXES if np.array_equal(axes_matrix(axes), matrix))
+
+
+def pixel_size_um_of(image: Micrograph, path: Path) -> float:
+    """Return the before-image's pixel size.
+
+    Raises
+    ------
+    PixelSizeError
+        If it is not known.
+    """
+    if image.pixel_size is None:
+        msg = f"{path} does not say its pixel size; give one with its unit, for example --before-pixel-size '40 nm'"
+        raise PixelSizeError(msg)
+    return image.pixel_size.um
 
 
 def check_extent(path: Path, stage: StageTable, shape: tuple[int, int], pixel_size_um: float) -> None:

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis import __version__
 from cemvis._checks import positive
-from cemvis._files import access_errors, sha256_of
-from cemvis.analysis.indentation.located import SUMMARY, TABLE, LocatedIndents
+from cemvis.analysis.indentation.located import LocatedIndents
 from cemvis.analysis.indentation.micro_positioning.appearance import learned_appearance
 from cemvis.analysis.indentation.micro_positioning.batch import Appearance, FoundBatch, Search, locate_batch
 from cemvis.analysis.indentation.micro_positioning.each import judged_each
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
-from cemvis.analysis.indentation.micro_positioning.search import find_table
-from cemvis.errors import InputError, OutputExistsError
-from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.analysis.indentation.micro_positioning.search import Near, find_table
+from cemvis.errors import InputError
+from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
-from cemvis.images.registration import DisplacementField, RegistrationConfig
+from cemvis.images.registration import RegistrationConfig
+from cemvis.workflows._locate_files import assembled, check_output, origin_of, output_folder, write_pictures
 from cemvis.workflows._locate_image import difference_image
-from cemvis.workflows._locate_judge import Judged, judged_indents, refuse_overlaps, refuse_rearranged
+from cemvis.workflows._locate_judge import judged_indents, refuse_overlaps, refuse_rearranged
 from cemvis.workflows._locate_register import registered
-from cemvis.workflows._locate_table import AXES, StageTable, check_extent, expected_grid, read_stage_table
+from cemvis.workflows._locate_table import (
+    AXES,
+    StageTable,
+    check_extent,
+    expected_grid,
+    pixel_size_um_of,
+    read_stage_table,
+)
 from cemvis.workflows.indent_tables import IndentTablesConfig
 
-LEAST_EVIDENCE = 6.0
+# The grid is looked for, and what imprints look like learned, in the same pixels: without imprints that gives up to 7.
+LEAST_EVIDENCE = 8.0
 _TRIED = 4  # batches that are asked what imprints look like, before there are said to be none
+_REACH = 0.45  # of the pitch, by which the first test may lie off where it is said to: a neighbour would be met
 _TOLERANCE = 0.15  # of the pitch: how far places are off their table, for the coarse search
 
 Progress = Callable[[str, int, int], None]
@@ -51,7 +58,7 @@ class LocateConfig:
     turn_deg : float
         How far the table may be turned against the image; each batch may be turned a fifth of it beside.
     first_um : tuple of float, optional
-        x and y of the table's first test on the before-image, if known to some `origin_um`.
+        x and y of the table's first test on the before-image, if known to `origin_um` and less than half a pitch.
     table : IndentTablesConfig
         How the indenter's file is read.
     registration : RegistrationConfig
@@ -134,35 +141,30 @@ def locate(
     """
     config = config or LocateConfig()
     say: Progress = progress or (lambda stage, done, steps: None)  # noqa: ARG005
-    _check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     stage = read_stage_table(indents, config.table, axes=config.axes)
-    with open_micrograph(before, pixel_size=before_pixel_size) as first:
-        size = first.require_pixel_size()
-        check_extent(indents, stage, first.shape, size.um)
-    with access_errors(output):
-        output.mkdir(parents=True, exist_ok=True)
-    sizes = before_pixel_size, after_pixel_size
-    displacement, registration = registered(before, after, output, config.registration, sizes, threads, command, say)
     with (
         open_micrograph(before, pixel_size=before_pixel_size) as first,
         open_micrograph(after, pixel_size=after_pixel_size) as second,
-        difference_image(first, second, displacement, folder=output, threads=threads, progress=say) as image,
+        output_folder(output),
     ):
-        found, appearance = _found(image, stage, config, size.um, say, indents)
-        refuse_overlaps(found, appearance, indents)
-        judged = judged_indents(first, displacement, stage, found, appearance, size.um)
-        refuse_rearranged(judged, stage, indents, config.axes)
-        about = _about(config, first, second, indents, registration, appearance, command)
-        located = _assembled(stage, judged, size.um, about)
-        files = [*located.save(output), *_shown(located, first, second, displacement, output, overwrite=overwrite)]
+        size_um = pixel_size_um_of(first, before)
+        check_extent(indents, stage, first.shape, size_um)
+        sizes = before_pixel_size, after_pixel_size
+        displacement, registration = registered(
+            before, after, output, config.registration, sizes, threads, command, say
+        )
+        image = difference_image(first, second, displacement, folder=output, threads=threads, progress=say)
+        found, appearance = _found(image, stage, config, size_um, say, indents)
+        refuse_overlaps(found, appearance, indents, [batch.name for batch in stage.batches])
+        judged = judged_indents(first, displacement, stage, found, appearance, size_um)
+        refuse_rearranged(judged, stage, indents, config.axes, size_um)
+        about = origin_of(first, second, indents, asdict(config), appearance, command)
+        located = assembled(stage, judged, size_um, about)
+        files = located.save(output)
+        say("pictures", 0, 1)
+        files += write_pictures(located, first, second, displacement, output, threads=threads, overwrite=overwrite)
     return LocateResult(located, (*files, *registration))
-
-
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    there = [str(output / name) for name in (TABLE, SUMMARY) if (output / name).exists()]
-    if there and not overwrite:
-        msg = f"{', '.join(there)} there already; choose another folder or replace it with --overwrite"
-        raise OutputExistsError(msg)
 
 
 def _found(
@@ -195,11 +197,18 @@ def _expected_places(
 ) -> NDArray[np.float64]:
     """Return where the table's tests are expected on the before-image, (n, 2) px."""
     positions = stage.positions_um / pixel_size_um
-    if config.first_um is not None:
-        return np.asarray(positions - positions[0] + np.array(config.first_um) / pixel_size_um)
     pitch = stage.pitch_um / pixel_size_um
+    near = None
+    if config.first_um is not None:
+        x, y = config.first_um
+        near = Near((x / pixel_size_um, y / pixel_size_um), min(config.origin_um / pixel_size_um, _REACH * pitch))
     place = find_table(
-        image, positions, pitch_px=pitch, tolerance_px=_TOLERANCE * pitch, turn_rad=np.radians(config.turn_deg)
+        image,
+        positions,
+        pitch_px=pitch,
+        tolerance_px=_TOLERANCE * pitch,
+        turn_rad=np.radians(config.turn_deg),
+        near=near,
     )
     return np.asarray(place.apply(positions))
 
@@ -224,77 +233,6 @@ def _learned(image: NDArray[np.uint8], grids: list[Grid], search: Search, say: P
 def _no_grid(path: Path, evidence: float) -> InputError:
     msg = (
         f"the after-image shows no such grid of imprints as {path} tells of (evidence {evidence:.1f} standard errors; "
-        f"wanted at least {LEAST_EVIDENCE:g}); is it the mosaic taken after indentation, and are --axes right?"
+        f"wanted at least {LEAST_EVIDENCE:g}); is it the mosaic taken after indentation, and does the table belong to it?"
     )
     return InputError(msg)
-
-
-def _about(
-    config: LocateConfig,
-    before: Micrograph,
-    after: Micrograph,
-    indents: Path,
-    registration: tuple[Path, ...],
-    appearance: Appearance,
-    command: str,
-) -> dict[str, Any]:
-    """Return what located.json says beside the batches."""
-    template = asdict(appearance.template)
-    settings = asdict(config)
-    return {
-        "cemvis": __version__,
-        "command": command,
-        "before": _image_record(before),
-        "after": _image_record(after),
-        "indents_file": {"path": str(indents.resolve()), "sha256": sha256_of(indents)},
-        "registration": [str(file) for file in registration],
-        "settings": settings,
-        "pixel_size_source": before.require_pixel_size().source,
-        "units": {"x_um": "um", "y_um": "um", "*_px": "px of the before-image", "after_*_px": "px of the after-image"},
-        "appearance": {key: value if isinstance(value, str) else float(value) for key, value in template.items()},
-    }
-
-
-def _image_record(image: Micrograph) -> dict[str, Any]:
-    size = image.pixel_size
-    return {
-        "path": str(image.path.resolve()) if image.path else "",
-        "sha256": image.digest(),
-        "shape": list(image.shape),
-        "pixel_size_um": None if size is None else size.um,
-    }
-
-
-def _assembled(stage: StageTable, judged: Judged, pixel_size_um: float, about: dict[str, Any]) -> LocatedIndents:
-    table = replace(
-        stage.table, x_um=judged.before_xy_px[:, 0] * pixel_size_um, y_um=judged.before_xy_px[:, 1] * pixel_size_um
-    ).noted(*judged.notes)
-    return LocatedIndents(
-        table,
-        judged.after_xy_px,
-        judged.score,
-        judged.residual_px,
-        judged.error_px,
-        judged.flag,
-        judged.batches,
-        pixel_size_um,
-        about,
-    )
-
-
-def _shown(
-    located: LocatedIndents,
-    before: Micrograph,
-    after: Micrograph,
-    displacement: DisplacementField,
-    output: Path,
-    *,
-    overwrite: bool,
-) -> list[Path]:
-    from cemvis.images.registration import warped_window
-    from cemvis.workflows.review import write_location_report
-
-    def warped(row: int, col: int, rows: int, cols: int) -> NDArray[np.float32]:
-        return warped_window(after, displacement, row, col, rows, cols)
-
-    return write_location_report(located, before, warped, output, overwrite=overwrite)

@@ -48,8 +48,30 @@ class TablePlace:
         return np.asarray(positions_px @ _turning(self.turn_rad) + self.shift_px)
 
 
+@dataclass(frozen=True)
+class Near:
+    """Where a table's first test lies, if that is known beforehand.
+
+    Attributes
+    ----------
+    first_px : tuple of float
+        x and y on the image.
+    reach_px : float
+        How far off it may be in x and in y.
+    """
+
+    first_px: tuple[float, float]
+    reach_px: float
+
+
 def find_table(
-    image: Image, positions_px: Floats, *, pitch_px: float, tolerance_px: float, turn_rad: float
+    image: Image,
+    positions_px: Floats,
+    *,
+    pitch_px: float,
+    tolerance_px: float,
+    turn_rad: float,
+    near: Near | None = None,
 ) -> TablePlace:
     """Find where a table of indents lies on an image, whatever its imprints look like.
 
@@ -68,6 +90,8 @@ def find_table(
         Standard deviation of the places about the shifted and turned table: the stage's errors.
     turn_rad : float
         Greatest turn.
+    near : Near, optional
+        Leave out all places that do not agree with this.
     """
     factor = max(1, int(pitch_px // _COARSE_PITCH_PX))
     while image.shape[0] * image.shape[1] / factor**2 > _MOST_PIXELS and pitch_px / (factor + 1) >= _LEAST_PITCH_PX:
@@ -79,10 +103,11 @@ def find_table(
     maps = [_spectrum(response, shape) for response in blob_responses(small, pitch_px / factor)]
     best: tuple[float, float, Floats, float] | None = None
     for turn in _turns(centred, tolerance_px, turn_rad):
+        allowed = None if near is None else _allowed(near, centred[0] @ _turning(turn), factor)
         comb = _comb(centred @ _turning(turn) / factor, shape, max(tolerance_px / factor, 0.7))
         for spectrum in maps:
             surface = scipy.fft.irfft2(spectrum * comb, s=shape, workers=-1)
-            evidence, at, runner_up = _peak(surface, pitch_px / factor / 2)
+            evidence, at, runner_up = _peak(surface, pitch_px / factor / 2, allowed)
             if best is None or evidence > best[0]:
                 best = evidence, turn, at, runner_up
     assert best is not None
@@ -127,17 +152,39 @@ def _comb(places: Floats, shape: tuple[int, int], sd: float) -> NDArray[np.compl
     return np.asarray(transform)
 
 
-def _peak(surface: NDArray[np.floating], apart: float) -> tuple[float, Floats, float]:
+def _allowed(near: Near, first_px: Floats, factor: int) -> tuple[Floats, int]:
+    """Return x and y of the middle in coarse px if the first test lies as said, and how far it may be off."""
+    middle = np.array(near.first_px) - first_px
+    return (middle - (factor - 1) / 2) / factor, max(1, math.ceil(near.reach_px / factor))
+
+
+def _peak(
+    surface: NDArray[np.floating], apart: float, allowed: tuple[Floats, int] | None
+) -> tuple[float, Floats, float]:
     """Return the peak's height in sd, its x and y (negative beyond half the ring), and the next peak's height."""
     rows, cols = surface.shape
     spread = max(float(surface.std()), 1e-12)
+    if allowed is not None:
+        surface = _only_within(surface, *allowed)
     row, col = np.unravel_index(int(surface.argmax()), surface.shape)
     height = float(surface[row, col])
-    reach = math.ceil(apart)
     others = surface.copy()
-    block = np.ix_(np.arange(row - reach, row + reach + 1) % rows, np.arange(col - reach, col + reach + 1) % cols)
-    others[block] = -np.inf
+    others[_block(surface.shape, int(row), int(col), math.ceil(apart))] = -np.inf
     # A shift that puts the table's middle off the ring's first half wraps around.
     x = float(col) if col < 0.75 * cols else float(col) - cols
     y = float(row) if row < 0.75 * rows else float(row) - rows
     return height / spread, np.array([x, y]), float(others.max()) / spread
+
+
+def _only_within(surface: NDArray[np.floating], at: Floats, reach: int) -> NDArray[np.floating]:
+    """Return the surface with all shifts ruled out that are farther than `reach` from one."""
+    block = _block(surface.shape, round(float(at[1])), round(float(at[0])), reach)
+    left = np.full_like(surface, -np.inf)
+    left[block] = surface[block]
+    return left
+
+
+def _block(shape: tuple[int, ...], row: int, col: int, reach: int) -> tuple[NDArray[np.intp], ...]:
+    """Return the indices of a square on a ring."""
+    offset = np.arange(-reach, reach + 1)
+    return np.ix_((row + offset) % shape[0], (col + offset) % shape[1])
