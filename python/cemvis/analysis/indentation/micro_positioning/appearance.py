@@ -18,17 +18,16 @@ from cemvis.analysis.indentation.micro_positioning.batch import (
     coarse_image,
     fine_fit,
     fit_coarse,
+    locate_batch,
     template_filter,
-    wide_radius,
 )
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.joint import Fitted
 from cemvis.analysis.indentation.micro_positioning.scores import (
     Image,
-    coarse_scores,
+    Responses,
     mirrored_window,
     response_map,
-    scores_around,
 )
 from cemvis.analysis.indentation.micro_positioning.templates import Fit, MeanWindow, Template
 
@@ -40,6 +39,7 @@ _SIZES = np.array([0.15, 0.22, 0.3, 0.4, 0.52])  # of a template, in pitches
 _OFF_CENTRE = np.stack(np.meshgrid([0, -0.3, 0.3], [0, -0.3, 0.3]), axis=-1).reshape(-1, 2)  # in pitches
 _SAMPLE_PX = 2048
 _ROUNDS = 3
+_MOST_PLACES = 20  # along a side
 
 
 def learned_appearance(image: Image, grid: Grid, search: Search) -> tuple[Appearance, FoundBatch]:
@@ -56,23 +56,42 @@ def learned_appearance(image: Image, grid: Grid, search: Search) -> tuple[Appear
         Where the batch is expected.
     search : Search
     """
+    part, near = _middle(grid, search)
+    appearance, found = _learned(image, part, near)
+    return appearance, found if part is grid else locate_batch(image, grid, appearance, search)
+
+
+def _middle(grid: Grid, search: Search) -> tuple[Grid, Search]:
+    """Return the middle of a large grid, and how to search for it: more imprints teach nothing new."""
+    first = [max(0, n - _MOST_PLACES) // 2 for n in grid.shape]
+    if not any(first):
+        return grid, search
+    rows, columns = (slice(f, f + _MOST_PLACES) for f in first)
+    if not grid.present[rows, columns].any():
+        return grid, search
+    part = replace(
+        grid,
+        origin_px=grid.origin_px + np.array([first[1] * grid.pitch_px[0], first[0] * grid.pitch_px[1]]) @ grid.axes,
+        present=grid.present[rows, columns],
+        column_error_px=grid.column_error_px[columns],
+        row_error_px=grid.row_error_px[rows],
+    )
+    return part, replace(search, origin_px=math.hypot(search.origin_px, 2 * search.walk_px * math.sqrt(max(first))))
+
+
+def _learned(image: Image, grid: Grid, search: Search) -> tuple[Appearance, FoundBatch]:
     pitch = min(grid.pitch_px)
     factor = max(1, int(pitch // _COARSE_PITCH_PX))
     shown, corner = coarse_image(image, grid, search, factor, reach_px=pitch / 2)
     coarse = spectrum_of(shown)
-    wide = wide_radius(grid, search, factor)
-    rough: Fitted | None = None
-    for response in blob_responses(shown, pitch / factor):
-        fitted, _ = fit_coarse(scores_around(response, corner, factor, grid, wide), grid, search, 0.0)
-        rough = fitted if rough is None or fitted.score > rough.score else rough
-    assert rough is not None
+    rough = _found_by_blobs(shown, corner, factor, grid, search)
     for _ in range(_ROUNDS):
         fit = _coarse_template(shown, (rough.grid.places() - corner) / factor, rough.grid, coarse, pitch / factor)
-        near = rough.grid.shifted(fit.centre_px * factor)
+        # Shifted by the template's centre each time, the whole grid could end a pitch away.
+        near = replace(rough.grid, column_error_px=grid.column_error_px, row_error_px=grid.row_error_px)
         filter_ = template_filter(fit.template, coarse)
-        rough, evidence = fit_coarse(
-            coarse_scores(shown, corner, factor, filter_, near, wide), near, search, filter_.amplitude
-        )
+        responses = Responses(response_map(shown, filter_), corner, factor)
+        rough, evidence = fit_coarse(responses, near, search, filter_.amplitude)
     fine = measured_spectrum(_sample(image, rough.grid), block_px=min(512, max(64, int(2 * pitch))))
     template = fit.template.scaled(1 / factor)
     for n in range(_ROUNDS):
@@ -85,6 +104,15 @@ def learned_appearance(image: Image, grid: Grid, search: Search) -> tuple[Appear
         found = fine_fit(image, at, appearance, search, evidence)
         rough = Fitted(rough.score, found.grid, rough.spread_px)
     return appearance, found
+
+
+def _found_by_blobs(shown: Floats, corner_px: NDArray[np.float64], factor: int, grid: Grid, search: Search) -> Fitted:
+    """Return the best fit of a grid to the responses of a coarse image to any blobs."""
+    found = (
+        fit_coarse(Responses(response, corner_px, factor), grid, search, 0.0)[0]
+        for response in blob_responses(shown, min(grid.pitch_px) / factor)
+    )
+    return max(found, key=lambda each: each.score)
 
 
 def blob_responses(image: Floats, pitch_px: float) -> Iterator[Floats]:

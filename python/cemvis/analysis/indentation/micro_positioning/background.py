@@ -36,7 +36,7 @@ class Spectrum:
         radius = np.hypot(scipy.fft.fftfreq(shape[0])[:, None], scipy.fft.rfftfreq(shape[1])[None, :])
         floor = self.frequency[0]
         between = np.interp(np.log(np.maximum(radius, floor)), np.log(self.frequency), np.log(self.density))
-        return np.exp(between).astype(np.float32)
+        return np.asarray(np.exp(between), dtype=np.float32)
 
 
 def measured_spectrum(image: Floats, *, block_px: int = 256) -> Spectrum:

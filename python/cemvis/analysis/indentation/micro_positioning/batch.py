@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from cemvis.analysis.indentation.micro_positioning.background import Filter, Spectrum, whitened
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.joint import Fit, Fitted, half_px, held_out, turned, walk_sd
-from cemvis.analysis.indentation.micro_positioning.scores import STRAIGHT_RAD, Image, Scores, coarse_scores, fine_scores
+from cemvis.analysis.indentation.micro_positioning.scores import (
+    STRAIGHT_RAD,
+    Image,
+    Responses,
+    Scores,
+    fine_scores,
+    response_map,
+)
 from cemvis.analysis.indentation.micro_positioning.settle import own_peaks, settled
 from cemvis.analysis.indentation.micro_positioning.templates import Template
 from cemvis.kernels.indent_search import downsampled
@@ -140,10 +147,7 @@ def coarse_fit(image: Image, grid: Grid, appearance: Appearance, search: Search)
     """Return the grid to about a coarse pixel, and the evidence that there is one."""
     filter_, factor = appearance.coarse_filter(), appearance.factor
     shown, corner = coarse_image(image, grid, search, factor, reach_px=factor * len(filter_.taps) / 2)
-    # A turned grid is looked for as far around its own places.
-    reach = wide_radius(grid, search, factor) + math.ceil(search.turn_rad * half_px(grid) / factor)
-    scores = coarse_scores(shown, corner, factor, filter_, grid, reach)
-    return fit_coarse(scores, grid, search, filter_.amplitude)
+    return fit_coarse(Responses(response_map(shown, filter_), corner, factor), grid, search, filter_.amplitude)
 
 
 def wide_radius(grid: Grid, search: Search, factor: int) -> int:
@@ -165,26 +169,29 @@ def coarse_image(
     return downsampled(image[low[1] : high[1], low[0] : high[0]], factor), low + (factor - 1) / 2
 
 
-def fit_coarse(scores: Scores, grid: Grid, search: Search, amplitude: float) -> tuple[Fitted, float]:
+def fit_coarse(responses: Responses, grid: Grid, search: Search, amplitude: float) -> tuple[Fitted, float]:
     """Return the best fit over turns and leans, and its evidence."""
-    step = scores.step_px
-    wide = min(wide_radius(grid, search, round(step)), scores.radius)
+    step = float(responses.factor)
+    wide = wide_radius(grid, search, responses.factor)
     near = max(3, wide // 3)
     sharp = Fit(search.walk_px, amplitude)
-    scores = _straightened(scores, grid, wide)
+    if abs(grid.angle_rad) >= STRAIGHT_RAD:
+        responses = responses.straightened(grid, 2 * wide + near + math.ceil(search.turn_rad * half_px(grid) / step))
     found = []
     for smooth in _SMOOTHINGS:
-        broad, fit = (scores.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (scores, sharp)
+        broad, fit = (responses.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (responses, sharp)
         most_px = step * max(smooth, _SHARP)
-        facing = _best_turn(scores, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude)
-        first = fit.moved(broad, facing, wide, starts=search.starts)
+        facing = _best_turn(responses, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude)
+        first = fit.moved(broad.around(facing, wide), facing, wide, starts=search.starts)
         # What is left of a turn hides some of the walks, and sharper peaks ask for finer turns.
+        scores = responses.around(first.grid, near + math.ceil(most_px / step))
         second = sharp.moved(scores, first.grid, near)
-        whole = is_whole(scores, second.grid, amplitude)
+        whole = is_whole(responses.around(second.grid, 0), second.grid, amplitude)
         if not whole:
             left_rad = most_px / half_px(grid) if search.turn_rad else 0.0
             second = sharp.best(scores, turned(first.grid, left_rad, step * _SHARP), near)
-            closer = scores.resampled(second.grid, _NEAR + _NEAR_MARGIN, every=_SAMPLES)
+            reach = _NEAR + _NEAR_MARGIN
+            closer = responses.around(second.grid, reach + 2).resampled(second.grid, reach, every=_SAMPLES)
             again = sharp.moved(closer, second.grid, _NEAR)
             second = sharp.leaned(closer, again, _NEAR, step_px=step * _SHARP)
             whole = is_whole(closer, second.grid, amplitude)
@@ -192,7 +199,9 @@ def fit_coarse(scores: Scores, grid: Grid, search: Search, amplitude: float) -> 
         if whole:
             break
     best = max(found, key=lambda each: each.score)
-    return best, held_out(scores, best, sharp, near)
+    # From where the batch was expected: near the best fit, which all places chose, noise would be evidence too.
+    expected = replace(best.grid, column_error_px=grid.column_error_px, row_error_px=grid.row_error_px)
+    return best, held_out(responses.around(expected, wide), expected, sharp, wide)
 
 
 def is_whole(scores: Scores, grid: Grid, amplitude: float) -> bool:
@@ -207,14 +216,16 @@ def is_whole(scores: Scores, grid: Grid, amplitude: float) -> bool:
     return True
 
 
-def _best_turn(scores: Scores, broad: Scores, fit: Fit, grids: list[Grid], radius: int, amplitude: float) -> Grid:
+def _best_turn(
+    responses: Responses, broad: Responses, fit: Fit, grids: list[Grid], radius: int, amplitude: float
+) -> Grid:
     """Return the best of several turned grids, unmoved; the first one that is whole when moved, if any."""
     best: tuple[float, Grid] | None = None
     for grid in grids if len(grids) > 1 else ():
-        moved = fit.moved(broad, grid, radius)
+        moved = fit.moved(broad.around(grid, radius), grid, radius)
         if best is None or moved.score > best[0]:
             best = moved.score, grid
-        if is_whole(scores, moved.grid, amplitude):
+        if is_whole(responses.around(moved.grid, 0), moved.grid, amplitude):
             return grid
     return best[1] if best else grids[0]
 

@@ -96,20 +96,19 @@ def turned(grid: Grid, most_rad: float, step_px: float) -> list[Grid]:
     return [grid.turned(step * n) for n in sorted(range(-number, number + 1), key=abs)]
 
 
-def held_out(scores: Scores, fitted: Fitted, fit: Fit, radius: int) -> float:
+def held_out(scores: Scores, grid: Grid, fit: Fit, radius: int) -> float:
     """Return the evidence for imprints: scores of half of the places after a fit to the others; about N(0, 1) if none.
 
-    The places are halved like a chessboard; both halves are fitted anew within `radius` of the fitted grid, and judged
+    The places are halved like a chessboard; both halves are fitted anew within `radius` of a grid, and judged
     by the other. Scores are clipped, so that a few bright grains are no evidence.
     """
-    i, j = np.indices(fitted.grid.shape)
-    scores = scores.around(fitted.grid, radius)
+    i, j = np.indices(grid.shape)
     total, count = 0.0, 0
     for parity in (0, 1):
-        judged = ((i + j) % 2 == parity) & fitted.grid.present
+        judged = ((i + j) % 2 == parity) & grid.present
         tables = scores.tables.copy()
         tables[judged] = 0
-        own = fit.moved(replace(scores, tables=tables), fitted.grid, radius).grid
+        own = fit.moved(replace(scores, tables=tables), grid, radius).grid
         nearest, _ = scores.along(own, 0)
         values = np.clip(nearest[..., 0, 0][judged], -4, 4)
         known = values != 0

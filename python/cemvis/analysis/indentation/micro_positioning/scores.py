@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,7 +47,7 @@ class Scores:
     @property
     def radius(self) -> int:
         """Walks' offsets from a table's middle to its border."""
-        return self.tables.shape[-1] // 2 // self.every
+        return int(self.tables.shape[-1]) // 2 // self.every
 
     @property
     def offset_px(self) -> float:
@@ -137,32 +136,66 @@ def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(values * np.float32(1.349 / max(high - low, 1e-6)))
 
 
-def coarse_scores(
-    image: NDArray[np.float32], corner_px: Floats, factor: int, filter_: Filter, grid: Grid, radius: int
-) -> Scores:
-    """Return scores around a grid on an image of block means, whose first pixel's centre lies at `corner_px`."""
-    return scores_around(response_map(image, filter_), corner_px, factor, grid, radius)
-
-
 def response_map(image: NDArray[np.float32], filter_: Filter) -> NDArray[np.float32]:
     """Return a filter's response at every pixel, (rows, cols) float32; the image is mirrored at its borders."""
     flat = image - image.mean(dtype=np.float64).astype(np.float32)
     return linear_response(np.pad(flat, len(filter_.taps) // 2, mode="symmetric"), filter_.taps)
 
 
-def scores_around(response: NDArray[np.float32], corner_px: Floats, factor: int, grid: Grid, radius: int) -> Scores:
-    """Return scores around a grid cut from a map of the response."""
-    if abs(grid.angle_rad) >= STRAIGHT_RAD:
-        radius = math.ceil(1.42 * radius) + 1
-    middle = np.rint((grid.places() - corner_px) / factor).astype(np.int64)
-    reach = np.arange(-radius, radius + 1)
-    row = middle[..., 1, None, None] + reach[:, None]
-    col = middle[..., 0, None, None] + reach[None, :]
-    inside = (row >= 0) & (row < response.shape[0]) & (col >= 0) & (col < response.shape[1])
-    inside &= grid.present[..., None, None]
-    row, col = np.clip(row, 0, response.shape[0] - 1), np.clip(col, 0, response.shape[1] - 1)
-    tables = np.where(inside, response[row, col], np.float32(0))
-    return Scores(tables, middle * float(factor) + corner_px, float(factor))
+@dataclass(frozen=True)
+class Responses:
+    """A map of standardised responses on an image of block means.
+
+    Attributes
+    ----------
+    response : (rows, cols) float32
+    corner_px : (2,) float64
+        x and y of the first block's centre, in px of the image itself.
+    factor : int
+        Edge of the blocks in px.
+    axes : (2, 2) float64
+        Unit vectors across and down the map.
+    """
+
+    response: NDArray[np.float32]
+    corner_px: Floats
+    factor: int
+    axes: Floats = field(default_factory=lambda: np.eye(2))
+
+    def smoothed(self, sd: float) -> Responses:
+        """Return responses with broader peaks, standardised again by their quartiles."""
+        smooth = scipy.ndimage.gaussian_filter(self.response, sd, mode="nearest", truncate=3.0)
+        return replace(self, response=_standardised(smooth))
+
+    def straightened(self, grid: Grid, reach: int) -> Responses:
+        """Return the map along a turned grid's axes, by cubic splines, up to `reach` blocks from the grid."""
+        axes = grid.axes
+        local = (grid.places().reshape(-1, 2) - self.corner_px) @ axes.T / self.factor
+        low = np.floor(local.min(axis=0)).astype(np.int64) - reach
+        size = np.ceil(local.max(axis=0)).astype(np.int64) + reach + 1 - low
+        response = scipy.ndimage.affine_transform(
+            self.response, axes[::-1, ::-1].T, (low @ axes)[::-1], output_shape=tuple(size[::-1].tolist()), order=3
+        )
+        return Responses(response, self.corner_px + self.factor * (low @ axes), self.factor, axes)
+
+    def around(self, grid: Grid, radius: int) -> Scores:
+        """Return scores around a grid's places, along the map's axes."""
+        middle = np.rint((grid.places() - self.corner_px) @ self.axes.T / self.factor).astype(np.int64)
+        low, size = middle.reshape(-1, 2) - radius, np.array(self.response.shape[::-1])
+        k = 2 * radius + 1
+        if (low >= 0).all() and (low + k <= size).all():
+            view = np.lib.stride_tricks.sliding_window_view(self.response, (k, k))
+            tables = view[low[:, 1], low[:, 0]]
+        else:
+            tables = np.zeros((len(low), k, k), np.float32)
+            for own, (x, y) in zip(tables, low.tolist(), strict=True):
+                part = self.response[max(y, 0) : max(y + k, 0), max(x, 0) : max(x + k, 0)]
+                top, left = max(-y, 0), max(-x, 0)
+                own[top : top + part.shape[0], left : left + part.shape[1]] = part
+        tables = tables.reshape(*grid.shape, k, k)
+        tables[~grid.present] = 0
+        middle_px = self.corner_px + self.factor * (middle @ self.axes)
+        return Scores(tables, middle_px, float(self.factor), self.axes)
 
 
 def fine_scores(image: Image, filter_: Filter, grid: Grid, radius: int) -> Scores:
@@ -185,9 +218,8 @@ def fine_scores(image: Image, filter_: Filter, grid: Grid, radius: int) -> Score
         ]
         tables[n, outside[1]] = 0
         tables[n][:, outside[0]] = 0
-    tables = tables.reshape(*grid.shape, k, k)
-    tables[~grid.present] = 0
-    return Scores(tables, middle, 1.0)
+    tables[~grid.present.ravel()] = 0
+    return Scores(tables.reshape(*grid.shape, k, k), middle, 1.0)
 
 
 def mirrored_window(image: Image, centre_px: NDArray[np.int64], reach: int) -> Image:

@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 
 CORNERS = {"triangle": 3, "disc": 0}
 _RIM = 0.08  # relative half width of the band along the outline
+_LEAST_RIM_PX = 0.25  # half width; thinner bands can't be told from the fill
 _RIM_EVIDENCE = 30.0  # by which chi squared has to fall for a band: it trades off with size and sharpness
 
 
@@ -67,12 +68,17 @@ def components(template: Template, edge: int) -> tuple[Floats, Floats]:
     """Return the filled outline and the band along it, (edge, edge) float32 each, between 0 and 1."""
     offset = np.arange(edge) - edge // 2
     depth = _depth(template, offset[None, :].astype(np.float64), offset[:, None].astype(np.float64))
-    band = _RIM * template.size_px / (2 * math.sqrt(3) if template.shape == "triangle" else 2)
+    band = _band_px(template)
     fill = np.clip(depth + 0.5, 0, 1)
     rim = np.clip(depth + band + 0.5, 0, 1) - np.clip(depth - band + 0.5, 0, 1)
     # Blurred as pictures: distances from the outline would round corners in another way than a beam does.
     fill, rim = (scipy.ndimage.gaussian_filter(part, template.blur_px, mode="constant") for part in (fill, rim))
     return fill.astype(np.float32), rim.astype(np.float32)
+
+
+def _band_px(template: Template) -> float:
+    """Return half the width of the band along the outline."""
+    return _RIM * template.size_px / (2 * math.sqrt(3) if template.shape == "triangle" else 2)
 
 
 def _depth(template: Template, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,7 +87,7 @@ def _depth(template: Template, x: NDArray[np.float64], y: NDArray[np.float64]) -
         return np.asarray(template.size_px / 2 - np.hypot(x, y))
     inner = template.size_px / (2 * math.sqrt(3))
     angles = template.angle_rad + 2 * math.pi / 3 * np.arange(3)
-    return np.min([inner - (x * math.cos(a) + y * math.sin(a)) for a in angles], axis=0)
+    return np.asarray(np.min([inner - (x * math.cos(a) + y * math.sin(a)) for a in angles], axis=0))
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ class MeanWindow:
         evidence = maps[0] ** 2 / gram[0, 0]
         both = np.einsum("kl,lyx->kyx", np.linalg.inv(gram + 1e-6 * np.trace(gram) * np.eye(2)), maps)
         gained = (both * maps).sum(axis=0) - _RIM_EVIDENCE
-        solved, evidence = np.where(gained > evidence, both, solved), np.maximum(gained, evidence)
+        if _band_px(template) >= _LEAST_RIM_PX:
+            solved, evidence = np.where(gained > evidence, both, solved), np.maximum(gained, evidence)
         evidence = np.where(self._allowed, evidence, -np.inf)
         row, col = np.unravel_index(int(evidence.argmax()), evidence.shape)
         centre = np.array([_peak(evidence[row], col), _peak(evidence[:, col], row)])
