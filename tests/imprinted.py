@@ -58,9 +58,8 @@ def make_imprinted(
     shape = rows + 2 * ROOM_PX, rows + 60 + 2 * ROOM_PX
     surface = surface_like(shape, seed=seed)
     rng = np.random.default_rng(seed + 1)
-    places = (
-        grid_places(side, side, seed=seed).reshape(-1, 2) + [1.6 * PITCH_PX, 1.4 * PITCH_PX] + rng.uniform(-9, 9, 2)
-    )
+    corner = np.array([1.6 * PITCH_PX, 1.4 * PITCH_PX]) + rng.uniform(-9, 9, 2)
+    places = grid_places(side, side, seed=seed).reshape(-1, 2) + corner
     first = surface[ROOM_PX:-ROOM_PX, ROOM_PX:-ROOM_PX]
     cells = np.rint(places).astype(int)
     grey = np.array([first[y - 9 : y + 10, x - 9 : x + 10].mean() for x, y in cells])
