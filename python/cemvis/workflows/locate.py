@@ -232,7 +232,7 @@ def _learned(image: NDArray[np.uint8], grids: list[Grid], search: Search, say: P
 
 def _no_grid(path: Path, evidence: float) -> InputError:
     msg = (
-        f"the after-image shows no such grid of imprints as {path} tells of (evidence {evidence:.1f} standard errors; "
-        f"wanted at least {LEAST_EVIDENCE:g}); is it the mosaic taken after indentation, and does the table belong to it?"
+        f"the after-image shows no such grid of imprints as {path} tells of (evidence {evidence:.1f}, wanted at "
+        f"least {LEAST_EVIDENCE:g}); is it the mosaic taken after indentation, and does the table belong to it?"
     )
     return InputError(msg)
