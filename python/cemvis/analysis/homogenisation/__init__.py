@@ -1,0 +1,1 @@
+"""Effective elastic moduli of a heterogeneous material: bounds, mean-field schemes, and maps in plane strain."""

@@ -1,0 +1,230 @@
+"""Effective moduli of a paste from its phases, with intervals from what is not known exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cemvis._checks import fraction
+from cemvis.analysis.homogenisation.bounds import hashin_shtrikman, voigt_reuss
+from cemvis.analysis.homogenisation.isotropic import Solid, Values
+from cemvis.analysis.homogenisation.schemes import mori_tanaka, self_consistent
+from cemvis.errors import InputError
+
+PORES = "pores"
+SUM_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Known:
+    """A number with its standard error: how well it is known, not how much it scatters in the material."""
+
+    value: float
+    sd: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and math.isfinite(self.sd) and self.sd >= 0):
+            msg = f"{self.value!r} +- {self.sd!r} is not a number with a standard error of 0 or more"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A phase of the paste.
+
+    Attributes
+    ----------
+    name
+    fraction
+        Share of the volume, of all that is not pores.
+    modulus_gpa
+        Young's modulus.
+    poisson
+        Poisson's ratio.
+    """
+
+    name: str
+    fraction: Known
+    modulus_gpa: Known
+    poisson: Known
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction.value <= 1:
+            msg = f"the fraction of {self.name} is {self.fraction.value:g}; wanted 0 to 1"
+            raise InputError(msg)
+        try:
+            Solid.of(self.modulus_gpa.value, self.poisson.value)
+        except InputError as error:
+            msg = f"{self.name}: {error}"
+            raise InputError(msg) from error
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one method says about the effective material.
+
+    Attributes
+    ----------
+    method
+    modulus_gpa, poisson, bulk_gpa, shear_gpa
+        At the values given; the ratio is NaN where nothing holds together.
+    interval_gpa
+        Of Young's modulus, from the standard errors given; None if there were none.
+    """
+
+    method: str
+    modulus_gpa: float
+    poisson: float
+    bulk_gpa: float
+    shear_gpa: float
+    interval_gpa: tuple[float, float] | None
+
+
+def estimate_paste(
+    phases: Sequence[Phase],
+    *,
+    porosity: Known | None = None,
+    matrix: str | None = None,
+    samples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[Estimate, ...]:
+    """Return what bounds and schemes say about the effective moduli of a paste.
+
+    Parameters
+    ----------
+    phases
+        Their fractions are those of the volume without pores, and are scaled to a sum of 1.
+    porosity
+        Share of the whole volume that is capillary pores, which indentation leaves out; none if None.
+    matrix
+        Name of the phase that surrounds the others for Mori and Tanaka; by default that with the largest fraction.
+    samples, seed
+        Draws for the intervals: every number from its normal distribution, cut to what is possible, independent of
+        the others; fractions are scaled to a sum of 1 again.
+    level
+        Of the intervals.
+
+    Returns
+    -------
+    tuple of Estimate
+        From Reuss's bound to Voigt's.
+
+    Raises
+    ------
+    InputError
+        If there are no phases, two of one name, fractions do not sum to 1 within 0.02, or there is no such matrix.
+    """
+    _check(phases, porosity, samples)
+    fraction(level, name="level")
+    surrounding = _matrix(phases, matrix)
+    exact = _methods(*_at_values(phases, porosity), surrounding)
+    drawn = None
+    if any(each.sd > 0 for each in _numbers(phases, porosity)):
+        drawn = _methods(*_draws(phases, porosity, samples, np.random.default_rng(seed)), surrounding)
+    ends = ((1 - level) / 2, (1 + level) / 2)
+    out = []
+    for name, solid in exact.items():
+        interval = None
+        if drawn is not None:
+            low, high = np.quantile(drawn[name].modulus_gpa, ends)
+            interval = (float(low), float(high))
+        values = [float(each) for each in (solid.modulus_gpa, solid.poisson, solid.bulk_gpa, solid.shear_gpa)]
+        out.append(Estimate(name, values[0], values[1], values[2], values[3], interval))
+    return tuple(out)
+
+
+def _check(phases: Sequence[Phase], porosity: Known | None, samples: int) -> None:
+    if not phases:
+        msg = "no phases given; wanted at least one"
+        raise InputError(msg)
+    names = [each.name for each in phases]
+    twice = next((name for name in names if names.count(name) > 1 or name == PORES), None)
+    if twice is not None:
+        msg = f"the phase {twice!r} is given twice, or named as the pores are; wanted one name a phase"
+        raise InputError(msg)
+    total = sum(each.fraction.value for each in phases)
+    if abs(total - 1) > SUM_TOLERANCE:
+        msg = f"the fractions of {', '.join(names)} sum to {total:g}; wanted 1 (without capillary pores)"
+        raise InputError(msg)
+    if porosity is not None and not 0 <= porosity.value < 1:
+        msg = f"the porosity is {porosity.value:g}; wanted 0 to below 1"
+        raise InputError(msg)
+    if not 100 <= samples <= 1_000_000:
+        msg = f"{samples} samples; wanted 100 to 1,000,000"
+        raise InputError(msg)
+
+
+def _matrix(phases: Sequence[Phase], name: str | None) -> int:
+    if name is None:
+        return int(np.argmax([each.fraction.value for each in phases]))
+    for index, each in enumerate(phases):
+        if each.name == name and each.fraction.value > 0:
+            return index
+    msg = f"{name!r} cannot be the matrix; wanted one of {', '.join(each.name for each in phases)} with a fraction"
+    raise InputError(msg)
+
+
+def _numbers(phases: Sequence[Phase], porosity: Known | None) -> list[Known]:
+    return [one for each in phases for one in (each.fraction, each.modulus_gpa, each.poisson)] + (
+        [porosity] if porosity is not None else []
+    )
+
+
+def _methods(share: Values, solids: Solid, matrix: int) -> dict[str, Solid]:
+    voigt, shtrikman = voigt_reuss(share, solids), hashin_shtrikman(share, solids)
+    return {
+        "Reuss": voigt.lower,
+        "Hashin-Shtrikman lower": shtrikman.lower,
+        "self-consistent": self_consistent(share, solids),
+        "Mori-Tanaka": mori_tanaka(share, solids, matrix=matrix),
+        "Hashin-Shtrikman upper": shtrikman.upper,
+        "Voigt": voigt.upper,
+    }
+
+
+def _at_values(phases: Sequence[Phase], porosity: Known | None) -> tuple[Values, Solid]:
+    columns = np.array([[each.fraction.value, each.modulus_gpa.value, each.poisson.value] for each in phases])
+    share, modulus, ratio = columns.T
+    return _with_pores(share, modulus, ratio, None if porosity is None else np.array(porosity.value))
+
+
+def _draws(
+    phases: Sequence[Phase], porosity: Known | None, samples: int, generator: np.random.Generator
+) -> tuple[Values, Solid]:
+    """Return fractions (samples, phases) and moduli drawn from what is known of them."""
+
+    def drawn(numbers: list[Known], low: float, high: float) -> Values:
+        return np.stack([_cut_normal(each, low, high, samples, generator) for each in numbers], axis=-1)
+
+    least = 1e-6  # so that a matrix of doubtful fraction stays one
+    share = drawn([each.fraction for each in phases], least, 1.0)
+    share[:, [each.fraction.value == 0 and each.fraction.sd == 0 for each in phases]] = 0
+    modulus = drawn([each.modulus_gpa for each in phases], 0.0, math.inf)
+    ratio = drawn([each.poisson for each in phases], -0.99, 0.499)
+    pores = None if porosity is None else drawn([porosity], 0.0, 1 - least)[:, 0]
+    return _with_pores(share, modulus, ratio, pores)
+
+
+def _cut_normal(number: Known, low: float, high: float, samples: int, generator: np.random.Generator) -> Values:
+    """Draw from a normal distribution cut to `low` to `high`, by the inverse of its distribution function."""
+    from scipy.special import ndtr, ndtri
+
+    even = generator.random(samples)  # drawn in any case: what is known exactly does not change the other draws
+    if number.sd == 0:
+        return np.full(samples, number.value)
+    first, last = ndtr((low - number.value) / number.sd), ndtr((high - number.value) / number.sd)
+    values = number.value + number.sd * ndtri(first + even * (last - first))
+    return np.asarray(np.clip(values, low, high), np.float64)
+
+
+def _with_pores(share: Values, modulus: Values, ratio: Values, pores: Values | None) -> tuple[Values, Solid]:
+    share = share / share.sum(axis=-1, keepdims=True)
+    if pores is not None:
+        share = np.concatenate([share * (1 - pores[..., None]), pores[..., None]], axis=-1)
+        nothing = np.zeros((*modulus.shape[:-1], 1))
+        modulus, ratio = np.concatenate([modulus, nothing], axis=-1), np.concatenate([ratio, nothing], axis=-1)
+    return share, Solid.of(modulus, ratio)
