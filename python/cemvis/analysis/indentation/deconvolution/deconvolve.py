@@ -1,0 +1,279 @@
+"""From values to populations: choose their number, fit, resample, and say what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.analysis.indentation.deconvolution.bootstrap import (
+    FEWEST_BATCHES,
+    RESAMPLINGS,
+    Resampled,
+    resampled,
+    settling,
+)
+from cemvis.analysis.indentation.deconvolution.families import FAMILIES, NORMAL
+from cemvis.analysis.indentation.deconvolution.grouped import Grouped
+from cemvis.analysis.indentation.deconvolution.joint import JointMixture
+from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
+from cemvis.analysis.indentation.deconvolution.populations import (
+    Deconvolution,
+    Population,
+    doubts_of_fit,
+    doubts_of_number,
+    doubts_of_populations,
+    estimates,
+    names_of,
+    remarks,
+)
+from cemvis.analysis.indentation.deconvolution.selection import (
+    CRITERIA,
+    MOST,
+    Candidate,
+    candidates,
+    chosen,
+    families_compared,
+)
+from cemvis.errors import InputError
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How populations are looked for.
+
+    Attributes
+    ----------
+    populations : int, optional
+        Their number; chosen by `criterion` if not given.
+    criterion : str
+        "bic" or "icl".
+    most : int
+        Most populations tried.
+    family : str
+        "normal" or "skew-normal".
+    fractions : tuple of float or None, optional
+        Known fractions, in rising mean; wants `populations`.
+    names : tuple of str, optional
+    starts, resamplings : int
+    settling_draws : int
+        Draws for each number of indents, to show how parameters settle; 0: none.
+    level : float
+        Of the intervals.
+    seed : int
+    """
+
+    populations: int | None = None
+    criterion: str = "bic"
+    most: int = MOST
+    family: str = NORMAL
+    fractions: tuple[float | None, ...] | None = None
+    names: tuple[str, ...] | None = None
+    starts: int = 30
+    resamplings: int = RESAMPLINGS
+    settling_draws: int = 60
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.criterion not in CRITERIA or self.family not in FAMILIES:
+            msg = f"criterion {self.criterion!r}, components {self.family!r}; wanted bic or icl, normal or skew-normal"
+            raise InputError(msg)
+        if self.fractions is not None and len(self.fractions) != self.populations:
+            count = self.populations or "an unknown number of"
+            msg = f"{len(self.fractions)} known fractions for {count} populations; wanted one each"
+            raise InputError(msg)
+        if self.names is not None and len(self.names) != self.populations:
+            msg = (
+                f"{len(self.names)} names for {self.populations or 'an unknown number of'} populations; wanted one each"
+            )
+            raise InputError(msg)
+
+
+def deconvolve(
+    data: Grouped, *, name: str = "modulus", settings: Settings = Settings(), progress: Progress | None = None
+) -> tuple[Deconvolution, PopulationMixture]:
+    """Return the populations in one property, and the fitted mixture.
+
+    Parameters
+    ----------
+    data : Grouped
+        Counts of values by interval and batch.
+    name : str
+        Of the property.
+
+    Raises
+    ------
+    InputError
+        If there are too few values, or the settings are impossible.
+    """
+    told = progress or (lambda _stage, _done, _steps: None)
+    template = PopulationMixture(family=settings.family, n_starts=settings.starts, random_state=settings.seed)
+    told("numbers of populations", 0, 4)
+    found = candidates(data, template, most=settings.most)
+    count = settings.populations or chosen(found, criterion=settings.criterion).populations
+    mixture = template.set_params(n_components=count, fractions=settings.fractions).fit_grouped(data)
+    told("skew-normal against normal", 1, 4)
+    comparison = None if settings.fractions is not None else families_compared(data, mixture)
+    told("resampling", 2, 4)
+    draws = resampled(mixture, data, resamplings=settings.resamplings, random_state=settings.seed)
+    told("fewer indents", 3, 4)
+    steps = (
+        settling(mixture, data, draws=settings.settling_draws, random_state=settings.seed)
+        if settings.settling_draws
+        else ()
+    )
+    told("fewer indents", 4, 4)
+    populations = _populations(
+        (name,), mixture.weights_, mixture.means_[:, None], mixture.sds_[:, None], _with_axis(draws), settings
+    )
+    criterion = settings.criterion if settings.populations is None else "given"
+    doubts = _doubts(found, populations, mixture.at_floor_, name, criterion, settings.starts, mixture.starts_at_best_)
+    return Deconvolution(
+        properties=(name,),
+        size=round(data.size),
+        batches=len(data.batches),
+        family=settings.family,
+        likelihood="binned, discrete values" if data.discrete else "binned",
+        populations=populations,
+        candidates=found,
+        criterion=criterion,
+        comparison=comparison,
+        settling=steps,
+        draws=draws,
+        level=settings.level,
+        starts=settings.starts,
+        starts_at_best=mixture.starts_at_best_,
+        converged=mixture.converged_,
+        supported=not doubts,
+        verdict=(*doubts, *remarks(found, comparison, draws, batches=len(data.batches))),
+    ), mixture
+
+
+def deconvolve_jointly(
+    values: Floats,
+    batch: NDArray[np.str_],
+    *,
+    names: tuple[str, str] = ("modulus", "hardness"),
+    settings: Settings = Settings(),
+    progress: Progress | None = None,
+) -> tuple[Deconvolution, JointMixture]:
+    """Return the populations in two properties together, (n, 2) float64, and the fitted mixture.
+
+    Components are normal. A third as many starts and a quarter as many resamplings are taken as for one property.
+
+    Raises
+    ------
+    InputError
+        If there are too few values, or known fractions or skew-normal components are wanted.
+    """
+    if settings.fractions is not None or settings.family != NORMAL:
+        msg = "known fractions and skew-normal components are for one property alone, not for two together"
+        raise InputError(msg)
+    told = progress or (lambda _stage, _done, _steps: None)
+    starts = max(5, settings.starts // 3)
+    tried: dict[int, JointMixture] = {}
+    found = []
+    for k in range(1, settings.most + 1):
+        told("numbers of populations, two properties", k - 1, settings.most + 1)
+        if len(values) < 6 * k:
+            break
+        tried[k] = JointMixture(k, n_starts=starts, random_state=settings.seed).fit(values)
+        each = tried[k]
+        scores = each.log_likelihood_, each.bic(len(values)), each.icl(values)
+        found.append(Candidate(k, each.n_parameters, *scores, each.starts_at_best_, each.converged_))
+    count = settings.populations or chosen(tuple(found), criterion=settings.criterion).populations
+    mixture = tried.get(count) or JointMixture(count, n_starts=starts, random_state=settings.seed).fit(values)
+    told("resampling, two properties", settings.most, settings.most + 1)
+    draws = _resampled_jointly(mixture, values, batch, settings)
+    populations = _populations(names, mixture.weights_, mixture.means_, mixture.sds_, draws, settings)
+    criterion = settings.criterion if settings.populations is None else "given"
+    batches = len(np.unique(batch))
+    doubts = _doubts(tuple(found), populations, mixture.at_floor_, names[0], criterion, starts, mixture.starts_at_best_)
+    return Deconvolution(
+        properties=names,
+        size=len(values),
+        batches=batches,
+        family=NORMAL,
+        likelihood="density",
+        populations=populations,
+        candidates=tuple(found),
+        criterion=criterion,
+        comparison=None,
+        settling=(),
+        draws=draws,
+        level=settings.level,
+        starts=starts,
+        starts_at_best=mixture.starts_at_best_,
+        converged=mixture.converged_,
+        supported=not doubts,
+        verdict=(*doubts, *remarks(tuple(found), None, draws, batches=batches)),
+    ), mixture
+
+
+def _doubts(
+    found: tuple[Candidate, ...],
+    populations: tuple[Population, ...],
+    at_floor: NDArray[np.bool_],
+    first: str,
+    criterion: str,
+    starts: int,
+    reached: int,
+) -> list[str]:
+    return [
+        *doubts_of_number(found, len(populations), criterion=criterion),
+        *doubts_of_populations(populations, first),
+        *doubts_of_fit(populations, at_floor, starts=starts, reached=reached),
+    ]
+
+
+def _with_axis(draws: Resampled) -> Resampled:
+    return Resampled(
+        draws.fractions, draws.means[..., None], draws.sds[..., None], draws.unit, draws.units, draws.converged
+    )
+
+
+def _populations(
+    names: tuple[str, ...], weights: Floats, means: Floats, sds: Floats, draws: Resampled, settings: Settings
+) -> tuple[Population, ...]:
+    """Return populations of (k,) weights and (k, properties) means and sds with their intervals."""
+    fractions = estimates(weights, *draws.interval(draws.fractions, level=settings.level))
+    by_mean, by_sd = (
+        {
+            name: estimates(value[:, n], *draws.interval(drawn[..., n], level=settings.level))
+            for n, name in enumerate(names)
+        }
+        for value, drawn in ((means, draws.means), (sds, draws.sds))
+    )
+    return tuple(
+        Population(
+            called,
+            fractions[n],
+            {name: by_mean[name][n] for name in names},
+            {name: by_sd[name][n] for name in names},
+        )
+        for n, called in enumerate(names_of(len(weights), settings.names))
+    )
+
+
+def _resampled_jointly(mixture: JointMixture, values: Floats, batch: NDArray[np.str_], settings: Settings) -> Resampled:
+    rng = np.random.default_rng(settings.seed)
+    _, of = np.unique(batch, return_inverse=True)
+    batches = int(of.max()) + 1
+    members = [np.flatnonzero(of == each) for each in range(batches)]
+    whole = batches >= FEWEST_BATCHES
+    rows = []
+    for _ in range(max(40, settings.resamplings // 4)):
+        if whole:
+            drawn = np.concatenate([members[each] for each in rng.integers(batches, size=batches)])
+        else:
+            drawn = rng.integers(len(values), size=len(values))
+        rows.append(mixture.refitted(values[drawn]))
+    weights, means, sds, converged = (np.array(each) for each in zip(*rows, strict=True))
+    units = batches if whole else len(values)
+    return Resampled(weights, means, sds, "batches" if whole else "indents", units, float(converged.mean()))
