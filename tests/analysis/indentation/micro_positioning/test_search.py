@@ -68,6 +68,15 @@ def test_several_batches_keep_their_distances_and_a_turned_table_its_turn() -> N
     assert np.hypot(*(found.apply(positions) - places).T).max() < 5
 
 
+@pytest.mark.parametrize("corner", [(-95.0, 60.0), (30.0, 210.0), (190.0, -60.0)])
+def test_a_batch_that_leaves_the_image_is_not_drawn_into_it(corner: tuple[float, float]) -> None:
+    image = ground((400, 420), 5)
+    places = grid_places(8, 8, seed=5).reshape(-1, 2) + np.array(corner)
+    draw_imprints(image, places, level=-40)
+    found = search(image, table(8, 8))
+    assert np.hypot(*(found.apply(table(8, 8)) - places).T).max() < 0.3 * PITCH_PX
+
+
 def test_what_is_known_of_the_first_test_chooses_between_two_grids() -> None:
     image = ground((420, 900), 6)
     strong = grid_places(6, 6, seed=1).reshape(-1, 2) + np.array([60.0, 70.0])

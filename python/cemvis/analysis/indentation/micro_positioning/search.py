@@ -35,7 +35,8 @@ class TablePlace:
     evidence : float
         Height of the correlation's peak in standard deviations of the map.
     runner_up : float
-        The same of the highest peak that lies at least half a pitch away.
+        The same of the next best peak at least half a pitch away, less what speaks against it for covering more of
+        the image.
     """
 
     shift_px: Floats
@@ -101,17 +102,20 @@ def find_table(
     centred = positions_px - middle
     shape = _padded(small.shape, np.ptp(centred, axis=0) / factor)
     maps = [_spectrum(response, shape) for response in blob_responses(small, pitch_px / factor)]
-    best: tuple[float, float, Floats, float] | None = None
+    best: tuple[float, float, NDArray[np.floating], NDArray[np.complexfloating]] | None = None
     for turn in _turns(centred, tolerance_px, turn_rad):
-        allowed = None if near is None else _allowed(near, centred[0] @ _turning(turn), factor)
         comb = _comb(centred @ _turning(turn) / factor, shape, max(tolerance_px / factor, 0.7))
         for spectrum in maps:
             surface = scipy.fft.irfft2(spectrum * comb, s=shape, workers=-1)
-            evidence, at, runner_up = _peak(surface, pitch_px / factor / 2, allowed)
+            surface /= max(float(surface.std()), 1e-12)
+            if near is not None:
+                surface = _only_near(surface, near, centred[0] @ _turning(turn), factor)
+            evidence = float(surface.max())
             if best is None or evidence > best[0]:
-                best = evidence, turn, at, runner_up
+                best = evidence, turn, surface, comb
     assert best is not None
-    evidence, turn, at, runner_up = best
+    _, turn, surface, comb = best
+    evidence, at, runner_up = _peak(surface, _covered(comb, small.shape, shape, len(centred)), pitch_px / factor / 2)
     shift = at * factor + (factor - 1) / 2 - middle @ _turning(turn)
     return TablePlace(shift, turn, evidence, runner_up)
 
@@ -152,36 +156,42 @@ def _comb(places: Floats, shape: tuple[int, int], sd: float) -> NDArray[np.compl
     return np.asarray(transform)
 
 
-def _allowed(near: Near, first_px: Floats, factor: int) -> tuple[Floats, int]:
-    """Return x and y of the middle in coarse px if the first test lies as said, and how far it may be off."""
-    middle = np.array(near.first_px) - first_px
-    return (middle - (factor - 1) / 2) / factor, max(1, math.ceil(near.reach_px / factor))
-
-
-def _peak(
-    surface: NDArray[np.floating], apart: float, allowed: tuple[Floats, int] | None
-) -> tuple[float, Floats, float]:
-    """Return the peak's height in sd, its x and y (negative beyond half the ring), and the next peak's height."""
-    rows, cols = surface.shape
-    spread = max(float(surface.std()), 1e-12)
-    if allowed is not None:
-        surface = _only_within(surface, *allowed)
-    row, col = np.unravel_index(int(surface.argmax()), surface.shape)
-    height = float(surface[row, col])
-    others = surface.copy()
-    others[_block(surface.shape, int(row), int(col), math.ceil(apart))] = -np.inf
-    # A shift that puts the table's middle off the ring's first half wraps around.
-    x = float(col) if col < 0.75 * cols else float(col) - cols
-    y = float(row) if row < 0.75 * rows else float(row) - rows
-    return height / spread, np.array([x, y]), float(others.max()) / spread
-
-
-def _only_within(surface: NDArray[np.floating], at: Floats, reach: int) -> NDArray[np.floating]:
-    """Return the surface with all shifts ruled out that are farther than `reach` from one."""
-    block = _block(surface.shape, round(float(at[1])), round(float(at[0])), reach)
+def _only_near(surface: NDArray[np.floating], near: Near, first_px: Floats, factor: int) -> NDArray[np.floating]:
+    """Return the surface with all shifts ruled out that put the first test elsewhere than said."""
+    x, y = (np.array(near.first_px) - first_px - (factor - 1) / 2) / factor
+    block = _block(surface.shape, round(float(y)), round(float(x)), max(1, math.ceil(near.reach_px / factor)))
     left = np.full_like(surface, -np.inf)
     left[block] = surface[block]
     return left
+
+
+def _covered(
+    comb: NDArray[np.complexfloating], image: tuple[int, ...], shape: tuple[int, int], places: int
+) -> NDArray[np.floating]:
+    """Return how many of the table's places lie on the image, for each shift."""
+    inside = scipy.fft.rfft2(np.ones(image, np.float32), s=shape, workers=-1)
+    mean = places * image[0] * image[1] / (shape[0] * shape[1])  # the comb is without it
+    return np.asarray(scipy.fft.irfft2(inside * comb, s=shape, workers=-1) + mean)
+
+
+def _peak(surface: NDArray[np.floating], covered: NDArray[np.floating], apart: float) -> tuple[float, Floats, float]:
+    """Return the peak's height, its x and y (negative beyond half the ring), and the next peak's height.
+
+    A place on the image that shows no imprint speaks against a shift by half of what an imprint speaks for it, as in
+    a likelihood: a batch that leaves the image would be drawn into it otherwise.
+    """
+    rows, cols = surface.shape
+    top = int(surface.argmax())
+    each = float(surface.flat[top]) / max(float(covered.flat[top]), 1.0)
+    score = surface - 0.5 * each * covered
+    row, col = np.unravel_index(int(score.argmax()), score.shape)
+    against = 0.5 * each * float(covered[row, col])
+    height = float(score[row, col]) + against
+    score[_block(score.shape, int(row), int(col), math.ceil(apart))] = -np.inf
+    # A shift that puts the table's middle off the ring's first half wraps around.
+    x = float(col) if col < 0.75 * cols else float(col) - cols
+    y = float(row) if row < 0.75 * rows else float(row) - rows
+    return height, np.array([x, y]), float(score.max()) + against
 
 
 def _block(shape: tuple[int, ...], row: int, col: int, reach: int) -> tuple[NDArray[np.intp], ...]:
