@@ -165,6 +165,45 @@ def test_an_overview_by_the_field_shows_the_same_places(scene) -> None:
     np.testing.assert_allclose(made.values.ravel(), want, atol=0.4 * made.factor / 2 + 0.5)
 
 
+def test_an_overview_holds_only_the_part_of_the_after_image_that_it_shows(scene, monkeypatch) -> None:
+    read: list[tuple[int, int]] = []
+    whole_shape = (4000, 5000)
+    after = Micrograph.from_array(np.full(whole_shape, 90, np.uint8), pixel_size=PixelSize(PIXEL_UM, "test"))
+    own = after.read
+
+    def counted(row: int, col: int, rows: int, cols: int, **kept: object) -> np.ndarray:
+        read.append((rows, cols))
+        return own(row, col, rows, cols, **kept)
+
+    monkeypatch.setattr(after, "read", counted)
+    affine = np.array([[1.0, 0.0, -3000.0], [0.0, 1.0, -2000.0]])
+    field = DisplacementField.from_affine(affine, after_shape=whole_shape, before_shape=SHAPE)
+    made = overview_by_field(scene.located, SHAPE, after, field, largest_px=10_000)
+    assert made.factor == 1
+    np.testing.assert_array_equal(made.values, 90)
+    # One knot's distance more than what is shown, at most.
+    assert sum(rows * cols for rows, cols in read) <= (made.values.shape[0] + 66) * (made.values.shape[1] + 66)
+
+
+def test_an_overview_of_finer_pixels_averages_as_many_of_them_as_it_should(scene) -> None:
+    y, x = np.indices((4 * SHAPE[0], 4 * SHAPE[1]))
+    after = np.where((x + y) % 2 == 0, 20, 220).astype(np.uint8)
+    affine = np.array([[0.25, 0.0, -0.375], [0.0, 0.25, -0.375]])
+    field = DisplacementField.from_affine(affine, after_shape=after.shape, before_shape=SHAPE)
+    image = Micrograph.from_array(after, pixel_size=None)
+    made = overview_by_field(scene.located, SHAPE, image, field, largest_px=10_000)
+    assert made.factor == 1
+    np.testing.assert_array_equal(made.values, 120)
+
+
+def test_an_overview_beside_the_after_image_is_empty(scene) -> None:
+    affine = np.array([[1.0, 0.0, 9000.0], [0.0, 1.0, 9000.0]])
+    field = DisplacementField.from_affine(affine, after_shape=(200, 200), before_shape=SHAPE)
+    after = Micrograph.from_array(np.zeros((200, 200), np.uint8), pixel_size=None)
+    made = overview_by_field(scene.located, SHAPE, after, field)
+    assert np.isnan(made.values).all()
+
+
 # What is drawn --------------------------------------------------------------------------------------------------------
 
 

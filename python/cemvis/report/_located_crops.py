@@ -171,27 +171,41 @@ def overview_by_field(
 ) -> Overview:
     """Return the after-image around the batches: averaged in its own frame, then looked up along the field.
 
-    Reads the after-image once, in bands, whatever its size. The field is followed in straight lines between points
-    some tens of pixels apart, over seams, too; places are right to about half of the large pixels and a seam's jump.
+    Reads the part of the after-image that is looked up once, in bands, and holds it made small: some `largest_px`
+    squared numbers, however large the after-image is. The field is followed in straight lines between points some
+    tens of pixels apart, over seams, too; places are right to about half of the large pixels and a seam's jump.
     """
     row, col, rows, cols, factor = _around_batches(located, shape, largest_px)
-    level = Level(after, max(1, min(factor, *after.shape))).hold(threads=threads)
-    held = level.read(0, 0, *level.shape)
+    # As many pixels of the after-image, whose own may be smaller or larger.
+    level = Level(after, _after_factor(factor, field, after.shape))
     step = max(_LEAST_STEP, _FIELD_STEP_PX // factor)
     down, across = (np.arange(0, side + step, step, dtype=np.float64) for side in (rows, cols))
     before = np.stack(np.meshgrid(col + (across + 0.5) * factor, row + (down + 0.5) * factor), axis=-1) - 0.5
     knots = level.from_full(field.after_xy(before.reshape(-1, 2))).reshape(*before.shape)
-    values = np.empty((rows, cols), np.float32)
+    most = np.array(level.shape)[::-1]
+    first = np.clip(np.floor(knots.min(axis=(0, 1))), 0, most).astype(np.int64)
+    last = np.clip(np.ceil(knots.max(axis=(0, 1))) + 1, first, most).astype(np.int64)
+    size = last - first
+    held = level.banded(int(first[1]), int(first[0]), int(size[1]), int(size[0]), threads=threads)
+    values = np.full((rows, cols), np.nan, np.float32)
+    if held.size == 0:
+        return Overview(values, factor, row, col)
     share, left = np.modf(np.arange(cols) / step)
     at_left = left.astype(np.int64)
     for i in range(rows):
         k, lower = divmod(i, step)
         line = knots[k] + (knots[k + 1] - knots[k]) * (lower / step)
-        place = np.rint(line[at_left] + (line[at_left + 1] - line[at_left]) * share[:, None])
-        inside = np.asarray(((place >= 0) & (place < np.array(level.shape)[::-1])).all(axis=1))
+        place = np.rint(line[at_left] + (line[at_left + 1] - line[at_left]) * share[:, None]) - first
+        inside = np.asarray(((place >= 0) & (place < size)).all(axis=1))
         at = np.where(inside[:, None], place, 0).astype(np.int64)
         values[i] = np.where(inside, held[at[:, 1], at[:, 0]], np.nan)
     return Overview(values, factor, row, col)
+
+
+def _after_factor(factor: int, field: DisplacementField, shape: tuple[int, int]) -> int:
+    """Return how many px of the after-image are as long as `factor` px of the before-image."""
+    scale = math.sqrt(abs(float(np.linalg.det(field.affine[:, :2]))))
+    return max(1, min(round(factor / scale), *shape))
 
 
 def _around_batches(located: LocatedIndents, shape: tuple[int, int], largest_px: int) -> tuple[int, int, int, int, int]:

@@ -28,15 +28,19 @@ class Level:
 
     def hold(self, *, threads: int = 1) -> Level:
         """Read the whole level into memory, by bands of the micrograph; it should be small. Return it."""
-        held = np.empty(self.shape, np.float32)
-        chunk = max(1, self.image.chunk_shape[0])
-        band = max(1, _BAND_BYTES // (self.image.shape[1] * self.image.dtype.itemsize))
-        band = max(1, math.ceil(min(max(band, chunk), 16 * chunk + 4096) / self.factor))
-        for row in range(0, self.shape[0], band):
-            rows = min(band, self.shape[0] - row)
-            held[row : row + rows] = self._mean(row, 0, rows, self.shape[1], threads)
-        self._held = held
+        self._held = self.banded(0, 0, *self.shape, threads=threads)
         return self
+
+    def banded(self, row: int, col: int, rows: int, cols: int, *, threads: int = 1) -> NDArray[np.float32]:
+        """Return a window inside the level, (rows, cols) float32, read by bands of the micrograph."""
+        out = np.empty((rows, cols), np.float32)
+        chunk = max(1, self.image.chunk_shape[0])
+        band = max(1, _BAND_BYTES // (max(1, cols) * self.factor * self.image.dtype.itemsize))
+        band = max(1, math.ceil(min(max(band, chunk), 16 * chunk + 4096) / self.factor))
+        for first in range(0, rows, band):
+            part = out[first : first + band]
+            part[...] = self._mean(row + first, col, len(part), cols, threads)
+        return out
 
     def read(self, row: int, col: int, rows: int, cols: int) -> NDArray[np.float32]:
         """Return a window inside the level, (rows, cols) float32; it may be a view of what is held."""
