@@ -1,6 +1,6 @@
 """A whole batch located, against OpenCV's response map alone.
 
-20 x 20 imprints 250 px apart in 5,250 x 5,250 pixels, walks of 5 px a step, origin within 60 px; what imprints look like
+20 x 20 imprints 250 px apart in 5,250 x 5,250 pixels, walks of 5 px a step, origin within 60 px; what they look like
 is known from the batch itself. OpenCV only correlates a template of 100 x 100 and finds nothing yet.
 """
 

@@ -39,6 +39,7 @@ _SIZES = np.array([0.15, 0.22, 0.3, 0.4, 0.52])  # of a template, in pitches
 _OFF_CENTRE = np.stack(np.meshgrid([0, -0.3, 0.3], [0, -0.3, 0.3]), axis=-1).reshape(-1, 2)  # in pitches
 _SAMPLE_PX = 2048
 _ROUNDS = 3
+_PLAIN = 2.0  # mean score of a row that is sure to show, whatever a half learned template promises
 _MOST_PLACES = 20  # along a side
 
 
@@ -91,13 +92,13 @@ def _learned(image: Image, grid: Grid, search: Search) -> tuple[Appearance, Foun
         near = replace(rough.grid, column_error_px=grid.column_error_px, row_error_px=grid.row_error_px)
         filter_ = template_filter(fit.template, coarse)
         responses = Responses(response_map(shown, filter_), corner, factor)
-        rough, evidence = fit_coarse(responses, near, search, filter_.amplitude)
+        rough, evidence = fit_coarse(responses, near, search, filter_.amplitude, least=_PLAIN)
     fine = measured_spectrum(_sample(image, rough.grid), block_px=min(512, max(64, int(2 * pitch))))
     template = fit.template.scaled(1 / factor)
-    for n in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         mean, count = mean_window(image, rough.grid.places()[rough.grid.present], _odd(0.8 * pitch))
         window = MeanWindow(mean, fine, count, shift_px=0.25 * pitch)
-        fit = window.refined(template) if n else window.resized(template)
+        fit = window.resized(template)
         template = fit.template
         appearance = Appearance(template, fine, coarse, factor)
         at = Fitted(rough.score, rough.grid.shifted(fit.centre_px), rough.spread_px)
@@ -109,7 +110,7 @@ def _learned(image: Image, grid: Grid, search: Search) -> tuple[Appearance, Foun
 def _found_by_blobs(shown: Floats, corner_px: NDArray[np.float64], factor: int, grid: Grid, search: Search) -> Fitted:
     """Return the best fit of a grid to the responses of a coarse image to any blobs."""
     found = (
-        fit_coarse(Responses(response, corner_px, factor), grid, search, 0.0)[0]
+        fit_coarse(Responses(response, corner_px, factor), grid, search, 0.0, least=_PLAIN)[0]
         for response in blob_responses(shown, min(grid.pitch_px) / factor)
     )
     return max(found, key=lambda each: each.score)

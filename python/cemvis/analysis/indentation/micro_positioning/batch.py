@@ -169,8 +169,14 @@ def coarse_image(
     return downsampled(image[low[1] : high[1], low[0] : high[0]], factor), low + (factor - 1) / 2
 
 
-def fit_coarse(responses: Responses, grid: Grid, search: Search, amplitude: float) -> tuple[Fitted, float]:
-    """Return the best fit over turns and leans, and its evidence."""
+def fit_coarse(
+    responses: Responses, grid: Grid, search: Search, amplitude: float, *, least: float = 0.0
+) -> tuple[Fitted, float]:
+    """Return the best fit over turns and leans, and its evidence.
+
+    A fit whose every row and column shows ends the search; `least` is a mean score that they must reach at least, for
+    templates whose amplitude says little because they are only half learned.
+    """
     step = float(responses.factor)
     wide = wide_radius(grid, search, responses.factor)
     near = max(3, wide // 3)
@@ -181,12 +187,12 @@ def fit_coarse(responses: Responses, grid: Grid, search: Search, amplitude: floa
     for smooth in _SMOOTHINGS:
         broad, fit = (responses.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (responses, sharp)
         most_px = step * max(smooth, _SHARP)
-        facing = _best_turn(responses, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude)
+        facing = _best_turn(responses, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude, least)
         first = fit.moved(broad.around(facing, wide), facing, wide, starts=search.starts)
         # What is left of a turn hides some of the walks, and sharper peaks ask for finer turns.
         scores = responses.around(first.grid, near + math.ceil(most_px / step))
         second = sharp.moved(scores, first.grid, near)
-        whole = is_whole(responses.around(second.grid, 0), second.grid, amplitude)
+        whole = is_whole(responses.around(second.grid, 0), second.grid, amplitude, least=least)
         if not whole:
             left_rad = most_px / half_px(grid) if search.turn_rad else 0.0
             second = sharp.best(scores, turned(first.grid, left_rad, step * _SHARP), near)
@@ -194,7 +200,7 @@ def fit_coarse(responses: Responses, grid: Grid, search: Search, amplitude: floa
             closer = responses.around(second.grid, reach + 2).resampled(second.grid, reach, every=_SAMPLES)
             again = sharp.moved(closer, second.grid, _NEAR)
             second = sharp.leaned(closer, again, _NEAR, step_px=step * _SHARP)
-            whole = is_whole(closer, second.grid, amplitude)
+            whole = is_whole(closer, second.grid, amplitude, least=least)
         found.append(Fitted(second.score, second.grid, first.spread_px))
         if whole:
             break
@@ -204,20 +210,20 @@ def fit_coarse(responses: Responses, grid: Grid, search: Search, amplitude: floa
     return best, held_out(responses.around(expected, wide), expected, sharp, wide)
 
 
-def is_whole(scores: Scores, grid: Grid, amplitude: float) -> bool:
-    """Return whether every row and column of a grid shows by itself: no other fit will then be better."""
+def is_whole(scores: Scores, grid: Grid, amplitude: float, *, least: float = 0.0) -> bool:
+    """Return whether every row and column of a grid shows by itself, by a mean score of at least so much."""
     tables, _ = scores.along(grid, 0)
     value, known = tables[..., 0, 0] * grid.present, grid.present
     for axis in (0, 1):
         count = np.maximum(known.sum(axis=axis), 1)
-        least = np.maximum(_WHOLE * max(amplitude, 1.0), _SURE / np.sqrt(count))
-        if (value.sum(axis=axis) < least * count)[known.any(axis=axis)].any():
+        wanted = np.maximum(max(_WHOLE * amplitude, least), _SURE / np.sqrt(count))
+        if (value.sum(axis=axis) < wanted * count)[known.any(axis=axis)].any():
             return False
     return True
 
 
 def _best_turn(
-    responses: Responses, broad: Responses, fit: Fit, grids: list[Grid], radius: int, amplitude: float
+    responses: Responses, broad: Responses, fit: Fit, grids: list[Grid], radius: int, amplitude: float, least: float
 ) -> Grid:
     """Return the best of several turned grids, unmoved; the first one that is whole when moved, if any."""
     best: tuple[float, Grid] | None = None
@@ -225,7 +231,7 @@ def _best_turn(
         moved = fit.moved(broad.around(grid, radius), grid, radius)
         if best is None or moved.score > best[0]:
             best = moved.score, grid
-        if is_whole(responses.around(moved.grid, 0), moved.grid, amplitude):
+        if is_whole(responses.around(moved.grid, 0), moved.grid, amplitude, least=least):
             return grid
     return best[1] if best else grids[0]
 

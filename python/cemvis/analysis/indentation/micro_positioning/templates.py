@@ -183,9 +183,17 @@ class MeanWindow:
         return replace(fit, template=replace(fit.template, angle_rad=angle))
 
     def resized(self, start: Template) -> Fit:
-        """Return the best fit near a template whose size may be wrong: two sides of a smaller one can pass for it."""
+        """Return the best fit near a template whose size and sharpness may be wrong.
+
+        Two sides of a smaller one can pass for it; and a mean of windows that weren't quite centred is blurred, which a
+        refinement alone would not leave again.
+        """
         sizes = start.size_px * np.array([0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.4])
-        fits = [self.fit(replace(start, size_px=float(min(size, 0.9 * self._edge)))) for size in sizes]
+        fits = [
+            self.fit(replace(start, size_px=float(min(size, 0.9 * self._edge)), blur_px=blur))
+            for size in sizes
+            for blur in sorted({0.5, start.blur_px})
+        ]
         return self.refined(max(fits, key=lambda fit: fit.evidence).template)
 
     def searched(self, sizes_px: NDArray[np.float64], blurs_px: NDArray[np.float64]) -> Fit:
