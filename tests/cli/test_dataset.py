@@ -50,6 +50,12 @@ def test_from_located_indents_to_a_model(base, tmp_path) -> None:
     assert load_model(tmp_path / "n.safetensors").training.seed == 1
 
 
+def test_depths_without_an_upper_bound(base, tmp_path) -> None:
+    result = run("dataset", base / "located-1", "-o", tmp_path / "data", "--window", 3, "--depth", "500,inf")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "data" / "manifest.json").read_text())["settings"]["depth_nm"] == [500, None]
+
+
 def test_mosaics_with_tables_and_an_export(base, tmp_path) -> None:
     pairs = ["--mosaic", base / "two" / "before.tif", "--indents", base / "two" / "indents.csv"]
     options = ["--window", 3, "--pixel-size", "100 nm", "--anchors", "108,208", "--export", tmp_path / "pairs.zarr"]
@@ -85,6 +91,8 @@ def test_a_data_set_is_taken_alone_and_as_it_is(base, tmp_path) -> None:
         (("-o", "d", "--mosaic", "a.tif"), 2, "1 --mosaic and 0 --indents; wanted them in pairs"),
         (("-o", "d", "x", "--depth", "300"), 2, "is not two depths in nm such as 300,700"),
         (("-o", "d", "x", "--depth", "700,300"), 2, "wanted a smaller and a larger depth in nm"),
+        (("-o", "d", "x", "--depth", "nan,300"), 2, "wanted a smaller and a larger depth in nm"),
+        (("-o", "d", "x", "--depth", "inf,inf"), 2, "wanted a smaller and a larger depth in nm"),
         (("-o", "d", "x", "--max-error", "0"), 2, "Invalid value for '--max-error'"),
         (("-o", "d", "x", "--pixel-size", "40"), 2, "has no unit"),
         (("-o", "d", "x", "--flags", "odd"), 1, "Error: flag 'odd' is unknown; wanted some of missing, pore"),

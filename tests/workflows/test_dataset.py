@@ -520,7 +520,7 @@ def test_exports_that_cannot_be_are_refused_first(base, tmp_path) -> None:
         make_data_set([base / "one"], tmp_path / "d", CONFIG, export=tmp_path / "no" / "pairs.zarr")
     (tmp_path / "mine.zarr").mkdir()
     (tmp_path / "mine.zarr" / "thesis.txt").write_text("precious")
-    with pytest.raises(InputError, match="is no Zarr store that cemvis wrote"):
+    with pytest.raises(InputError, match="is no export that `cemvis dataset` wrote"):
         make_data_set([base / "one"], tmp_path / "d", CONFIG, export=tmp_path / "mine.zarr", overwrite=True)
     assert (tmp_path / "mine.zarr" / "thesis.txt").read_text() == "precious"
     image = tifffile.imread(base / "two" / "before.tif").astype(np.uint16) * 16
@@ -528,6 +528,115 @@ def test_exports_that_cannot_be_are_refused_first(base, tmp_path) -> None:
     with pytest.raises(InputError, match="one has windows of 30 px in uint8, two of 30 px in uint16"):
         make_data_set([base / "one", base / "two"], tmp_path / "d", CONFIG, export=tmp_path / "p.zarr")
     assert not (tmp_path / "d").exists()
+
+
+def save_zarr(folder: Path, image: np.ndarray) -> Path:
+    """Write an OME-Zarr mosaic in format 2; its root is a group like that of an export."""
+    group = zarr.create_group(folder, zarr_format=2)
+    array = group.create_array("0", shape=image.shape, dtype=image.dtype, chunks=(128, 128))
+    array[:] = image
+    scale = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [PIXEL_UM, PIXEL_UM]}]}
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [scale]}]
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_no_export_replaces_a_store_of_another(base, tmp_path) -> None:
+    image = tifffile.imread(base / "one" / "before.tif")
+    mosaic = save_zarr(tmp_path / "mosaic.zarr", image)
+    other = save_zarr(tmp_path / "other.zarr", image[:50])
+    area = Area("one", mosaic, base / "one" / "indents.csv")
+    before = contents(tmp_path)
+    for target in (mosaic, other):
+        with pytest.raises(InputError, match="is no export that `cemvis dataset` wrote"):
+            make_data_set([], tmp_path / "data", CONFIG, areas=[area], export=target, overwrite=True)
+    for text in ("", "[]", "3", '{"format": "another"}'):
+        (other / ".zattrs").write_text(text)
+        with pytest.raises(InputError, match="is no export"):
+            make_data_set([], tmp_path / "data", CONFIG, areas=[area], export=other, overwrite=True)
+    (other / ".zattrs").write_bytes(before["other.zarr/.zattrs"])
+    assert contents(tmp_path) == before
+    make_data_set([], tmp_path / "data", CONFIG, areas=[area], export=tmp_path / "e.zarr")
+    make_data_set([], tmp_path / "data", CONFIG, areas=[area], export=tmp_path / "e.zarr", overwrite=True)
+    assert zarr.open_group(tmp_path / "e.zarr", mode="r").attrs["format"] == "cemvis data set with its windows"
+
+
+def test_no_export_goes_where_the_data_set_comes_from(base, tmp_path) -> None:
+    make_data_set([base / "two"], tmp_path / "first", CONFIG, export=tmp_path / "export.zarr")
+    outer = tmp_path / "export.zarr"  # an export by its mark, with inputs put into it
+    shutil.copytree(base / "one", outer / "one")
+    mosaic = save_zarr(tmp_path / "mosaic.zarr", tifffile.imread(base / "one" / "before.tif"))
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    table = base / "one" / "indents.csv"
+    before = contents(tmp_path)
+    for folders, areas, export, word in (
+        ([outer / "one"], [], outer, "would take the place of"),
+        ([], [Area("a", outer / "one" / "before.tif", table)], outer, "would take the place of"),
+        ([], [Area("a", base / "one" / "before.tif", outer / "one" / "indents.csv")], outer, "would take the place of"),
+        ([], [Area("a", mosaic, table)], mosaic / "pairs.zarr", "lies inside"),
+        ([], [Area("a", mosaic, table)], tmp_path / "link" / "mosaic.zarr" / "pairs.zarr", "lies inside"),
+        ([base / "one"], [], base / "one" / "pairs.zarr", "lies inside"),
+    ):
+        with pytest.raises(InputError, match=word):
+            make_data_set(folders, tmp_path / "data", CONFIG, areas=areas, export=export, overwrite=True)
+    named = tmp_path / "named.zarr"
+    shutil.copytree(base / "one", named)
+    with pytest.raises(InputError, match="is no export"):
+        make_data_set([named], tmp_path / "data", CONFIG, export=named, overwrite=True)
+    shutil.rmtree(named)
+    with pytest.raises(InputError, match="would take the place of the data set's own folder"):
+        make_data_set([base / "one"], tmp_path / "d.zarr", CONFIG, export=tmp_path / "d.zarr")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("failing", ["manifest.parquet", "manifest.json", "pairs.zarr"])
+def test_outputs_are_replaced_together_or_not_at_all(made, tmp_path, monkeypatch, failing) -> None:
+    target = tmp_path / "data" / "pairs.zarr"
+    make_data_set([made / "one"], tmp_path / "data", CONFIG, export=target)
+    before = contents(tmp_path)
+    plain_rename = Path.rename
+
+    def rename(self, other):
+        if Path(other).name == failing and ".part" in self.name:
+            raise OSError(28, "No space left on device")
+        return plain_rename(self, other)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(FileAccessError, match=f"cannot write .*{failing}: No space left on device"):
+        make_data_set([made / "two"], tmp_path / "data", CONFIG, export=target, overwrite=True)
+    with pytest.raises(FileAccessError, match="No space left on device"):
+        make_data_set([made / "two"], tmp_path / "new", CONFIG, export=tmp_path / "new" / "pairs.zarr")
+    assert contents(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_manifest_that_cannot_be_written_leaves_no_new_export(made, tmp_path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    target = tmp_path / "pairs.zarr"
+    make_data_set([made / "one"], tmp_path / "data", CONFIG, export=target)
+    before = contents(tmp_path)
+    monkeypatch.setattr(export_module, "write_manifest", fail)
+    with pytest.raises(FileAccessError, match=r"cannot write .*data: No space left"):
+        make_data_set([made / "two"], tmp_path / "data", CONFIG, export=target, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+def test_depths_without_an_upper_bound(base, tmp_path) -> None:
+    located = base / "one" / "located"
+    table = pd.read_csv(located / "located.csv")
+    limits = replace(CONFIG, depth_nm=(500.0, float("inf")))
+    result = make_data_set([located], tmp_path / "data", limits, export=tmp_path / "pairs.zarr")
+    assert result.frame["id"].tolist() == table["id"][table["depth_nm"] >= 500].tolist()
+    assert 0 < len(result.frame) < 288
+    for text in ((tmp_path / "data" / "manifest.json").read_text(), (tmp_path / "pairs.zarr" / ".zattrs").read_text()):
+        assert json.loads(text, parse_constant=pytest.fail)["settings"]["depth_nm"] == [500.0, None]
+    assert len(load_data_set(tmp_path / "data").frame) == len(result.frame)
 
 
 @pytest.mark.parametrize(
@@ -538,6 +647,8 @@ def test_exports_that_cannot_be_are_refused_first(base, tmp_path) -> None:
         {"max_error_px": float("nan")},
         {"min_score": float("inf")},
         {"depth_nm": (700.0, 300.0)},
+        {"depth_nm": (float("nan"), 300.0)},
+        {"depth_nm": (float("inf"), float("inf"))},
         {"statuses": ()},
         {"flags": ("odd",)},
         {"seed": -1},

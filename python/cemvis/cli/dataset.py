@@ -57,7 +57,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
               help="Largest distance of an indent's own peak from its grid, in px.  [default: any]")  # fmt: skip
 @click.option("--max-error", "max_error_px", type=click.FloatRange(min=0, min_open=True), metavar="PX",
               help="Largest estimated error of a position, in px.  [default: any]")  # fmt: skip
-@click.option("--depth", "depth_nm", callback=_range, metavar="MIN,MAX", help="Depths in nm.  [default: any]")
+@click.option("--depth", "depth_nm", callback=_range, metavar="MIN,MAX",
+              help="Depths in nm, such as 300,700; '300,inf' has no upper bound.  [default: any]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the splits.")
 @click.option("--export", type=click.Path(path_type=Path), metavar="FILE.zarr",
               help="Write the windows themselves, too, to hand on without the mosaics.")  # fmt: skip

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ from cemvis._files import access_errors
 from cemvis.errors import FileAccessError, InputError, OutputExistsError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.workflows import pairs as blocks
-from cemvis.workflows._dataset_manifest import COLUMNS, UNITS
+from cemvis.workflows._dataset_files import written_together
+from cemvis.workflows._dataset_manifest import ABOUT, COLUMNS, TABLE, UNITS, write_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from cemvis.images.micrograph import Micrograph
     from cemvis.workflows.pairs import Pairs
 
+FORMAT, FORMAT_VERSION = "cemvis data set with its windows", 1
+"""What the group's attributes say; nothing without this is ever replaced."""
 WINDOWS = "windows"
 CHUNK_BYTES = 4 << 20
 _MOST_WASTE = 4  # a block is read whole if it has at most so many times the pixels of the windows in it
 
 
 def check_export(path: Path, folder: Path, *, overwrite: bool) -> None:
-    """Refuse a store that is called otherwise, exists already, or cannot be made; `folder` will be there.
+    """Refuse a store that is called otherwise, exists already, is another's, or cannot be made in or beside `folder`.
+
+    `folder` will be there. A store that exists is replaced only if its attributes say that an export wrote it.
 
     Raises
     ------
@@ -44,13 +48,79 @@ def check_export(path: Path, folder: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         msg = f"{path} exists already; choose another --export or say --overwrite"
         raise OutputExistsError(msg)
-    if path.exists() and not (path / ".zgroup").is_file():
-        msg = f"{path} is no Zarr store that cemvis wrote; remove it yourself or choose another --export"
+    if path.exists() and not _is_export(path):
+        msg = f"{path} is no export that `cemvis dataset` wrote; remove it yourself or choose another --export"
+        raise InputError(msg)
+    if folder.resolve().is_relative_to(path.resolve()):
+        msg = f"export {path} would take the place of the data set's own folder {folder}; choose another --export"
         raise InputError(msg)
     parent = path.resolve().parent
     if parent != folder.resolve() and not (parent.is_dir() and os.access(parent, os.W_OK)):
         msg = f"cannot write {path}: {parent} is not a folder that can be written to"
         raise FileAccessError(msg)
+
+
+def _is_export(path: Path) -> bool:
+    try:
+        said = json.loads((path / ".zattrs").read_bytes())
+        return (path / ".zgroup").is_file() and str(said["format"]) == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_apart(path: Path, given: Sequence[Path]) -> None:
+    """Refuse an export to `path` that is one of the files or folders given, contains one, or lies inside one.
+
+    Raises
+    ------
+    InputError
+    """
+    here = path.resolve()
+    for source in given:
+        there = source.resolve()
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            word = "is" if here == there else "lies inside" if here.is_relative_to(there) else "would take the place of"
+            msg = f"export {path} {word} {source}, which the data set is made from; choose another --export"
+            raise InputError(msg)
+
+
+def write_data_set(
+    folder: Path,
+    export: Path | None,
+    pairs: Sequence[Pairs],
+    frame: pd.DataFrame,
+    about: dict[str, Any],
+    *,
+    threads: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Write the manifest into `folder`, made if it is not there, and the export if one is wanted: all, or nothing.
+
+    Parameters are those of `export_pairs`.
+
+    Raises
+    ------
+    InputError
+        If the windows are of different kinds.
+    FileAccessError
+        If a file cannot be written.
+    """
+    made = not folder.exists()
+    with access_errors(folder, doing="write"):
+        folder.mkdir(parents=True, exist_ok=True)
+    places = [folder / TABLE, folder / ABOUT, *([] if export is None else [Path(export)])]
+    try:
+        with written_together(places) as beside:
+            with access_errors(folder, doing="write"):
+                write_manifest(beside[0], beside[1], frame, about)
+            if export is not None:
+                with access_errors(export, doing="write"):
+                    export_pairs(beside[2], pairs, frame, about, threads=threads, progress=progress)
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def export_pairs(
@@ -73,7 +143,7 @@ def export_pairs(
     Parameters
     ----------
     path : Path
-        Replaced once everything is written.
+        Where nothing is yet; whoever calls this puts the store in its place and removes what an error left.
     pairs : sequence of Pairs
         In the order of the rows of `frame`.
     frame : DataFrame
@@ -89,7 +159,7 @@ def export_pairs(
     ------
     InputError
         If the mosaics have pixels of different types or windows of different sizes.
-    FileAccessError
+    OSError
         If the store cannot be written.
     """
     import zarr
@@ -100,23 +170,23 @@ def export_pairs(
 
     edge, dtype = _one_kind(pairs)
     n, at_once = len(frame), max(1, CHUNK_BYTES // (edge * edge * dtype.itemsize))
-    with _folder_written_whole(path) as beside:
-        store = zarr.create_group(beside, zarr_format=2, attributes=about)
-        windows = store.create_array(
-            WINDOWS, shape=(n, edge, edge), dtype=dtype, chunks=(min(at_once, n), edge, edge), fill_value=0
-        )
-        windows.attrs.update({"unit": "grey level of the mosaic", "axes": ["pair", "row", "column"]})
-        for name in COLUMNS:
-            column = store.create_array(name, data=_column(frame[name]))
-            column.attrs["unit"] = UNITS.get(name, "")
-        with tempfile.TemporaryFile(dir=path.resolve().parent) as spool:
-            _spool(spool, pairs, edge, threads, lambda done: report("reading windows", done, n))
-            spool.seek(0)
-            for first in range(0, n, at_once):
-                count = min(at_once, n - first)
-                held = np.frombuffer(spool.read(count * edge * edge * dtype.itemsize), dtype)
-                windows[first : first + count] = held.reshape(count, edge, edge)
-                report("writing windows", first + count, n)
+    mark = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    store = zarr.create_group(path, zarr_format=2, attributes=mark | about)
+    windows = store.create_array(
+        WINDOWS, shape=(n, edge, edge), dtype=dtype, chunks=(min(at_once, n), edge, edge), fill_value=0
+    )
+    windows.attrs.update({"unit": "grey level of the mosaic", "axes": ["pair", "row", "column"]})
+    for name in COLUMNS:
+        column = store.create_array(name, data=_column(frame[name]))
+        column.attrs["unit"] = UNITS.get(name, "")
+    with tempfile.TemporaryFile(dir=path.resolve().parent) as spool:
+        _spool(spool, pairs, edge, threads, lambda done: report("reading windows", done, n))
+        spool.seek(0)
+        for first in range(0, n, at_once):
+            count = min(at_once, n - first)
+            held = np.frombuffer(spool.read(count * edge * edge * dtype.itemsize), dtype)
+            windows[first : first + count] = held.reshape(count, edge, edge)
+            report("writing windows", first + count, n)
 
 
 def _one_kind(pairs: Sequence[Pairs]) -> tuple[int, np.dtype[Any]]:
@@ -171,21 +241,3 @@ def _column(values: pd.Series[Any]) -> NDArray[Any]:
     if values.dtype.kind in "iu":
         return values.to_numpy(np.int64, na_value=-1)
     return values.fillna("").to_numpy(dtype=str)
-
-
-@contextmanager
-def _folder_written_whole(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` that takes its place once the block ends without an error."""
-    name = f".{path.stem}.{secrets.token_hex(4)}"
-    beside, old = path.with_name(f"{name}.part{path.suffix}"), path.with_name(f"{name}.old{path.suffix}")
-    try:
-        with access_errors(path, doing="write"):
-            yield beside
-            if path.exists():
-                path.rename(old)
-            beside.rename(path)
-    finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        for left in (beside, old):
-            shutil.rmtree(left, ignore_errors=True)

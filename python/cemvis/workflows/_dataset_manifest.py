@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cemvis._files import access_errors, sha256_of, write_text, written_whole
+from cemvis._files import access_errors, sha256_of
 from cemvis.errors import CemvisError, FileFormatError, InputError
 from cemvis.images.grey_scale import AnchorFit, GreyScale
 from cemvis.images.pixel_size import PixelSize
@@ -118,13 +118,13 @@ def relative_to(path: Path, folder: Path) -> str:
         return path.resolve().as_posix()
 
 
-def write_manifest(folder: Path, frame: pd.DataFrame, about: dict[str, Any]) -> None:
-    """Write the table, and then what it was made from with the table's digest: without that there is no data set."""
-    with written_whole(folder / TABLE) as beside:
-        frame.to_parquet(beside, engine="pyarrow", index=False)
+def write_manifest(table: Path, about_file: Path, frame: pd.DataFrame, about: dict[str, Any]) -> None:
+    """Write the table, and what it was made from with the table's digest, where nothing is yet."""
     record = {"format": FORMAT, "format_version": FORMAT_VERSION} | about
-    record["manifest"] = {"path": TABLE, "sha256": sha256_of(folder / TABLE), "columns": list(COLUMNS), "units": UNITS}
-    write_text(folder / ABOUT, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    frame.to_parquet(table, engine="pyarrow", index=False)
+    record["manifest"] = {"path": TABLE, "sha256": sha256_of(table), "columns": list(COLUMNS), "units": UNITS}
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    about_file.write_text(text, encoding="utf-8", newline="\n")
 
 
 def load_data_set(folder: Path) -> DataSet:

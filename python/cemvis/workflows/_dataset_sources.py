@@ -39,6 +39,11 @@ class Source:
     mosaic_sha256: str = ""
     pixel_size: PixelSize | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """What the source is read from."""
+        return [path for path in (self.mosaic, self.table, self.decisions) if path is not None]
+
     def pixel_size_with(self, option: PixelSize | None) -> PixelSize | None:
         """Return the pixel size to open the mosaic with: positions hold only with the one they were computed with."""
         if self.pixel_size is None or option is None:

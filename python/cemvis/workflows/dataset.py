@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,16 @@ import numpy as np
 
 from cemvis import __version__
 from cemvis._checks import positive, thread_count
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import sha256_of
 from cemvis.errors import InputError, OutputExistsError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.pixel_size import PixelSize
-from cemvis.workflows._dataset_export import check_export, export_pairs
+from cemvis.workflows._dataset_export import check_apart, check_export, write_data_set
 from cemvis.workflows._dataset_manifest import (
     ABOUT,
     TABLE,
     area_record,
     relative_to,
-    write_manifest,
 )
 from cemvis.workflows._dataset_manifest import DataSet as DataSet
 from cemvis.workflows._dataset_manifest import load_data_set as load_data_set
@@ -52,6 +50,7 @@ class DatasetConfig:
     max_residual_px, max_error_px : float or None
         Largest distance of a located indent's own peak from its grid, and largest estimated error.
     depth_nm : (least, most) or None
+        `most` may be infinite; manifest.json then says null.
     flags : tuple of str
         Of doubtful indents that are kept all the same; by default none is.
     window_um : float
@@ -117,6 +116,8 @@ class DatasetConfig:
         """Return what the same data set would be made with; threads make no difference to it."""
         record = asdict(self)
         del record["threads"]
+        if self.depth_nm is not None:
+            record["depth_nm"] = [depth if np.isfinite(depth) else None for depth in self.depth_nm]
         return record
 
 
@@ -184,16 +185,19 @@ def make_data_set(
     OutputExistsError
         If there is a data set or export already and `overwrite` is not set; tested before work starts.
     InputError
-        If nothing is left of a table, two tables hold the same indents, pixel sizes differ, an image is not the one
-        that indents were located on, or numbers cannot be what their columns say.
+        If `export` is no export, or is, contains or lies inside what the data set is made from; if nothing is left of
+        a table, two tables hold the same indents, pixel sizes differ, an image is not the one that indents were
+        located on, or numbers cannot be what their columns say.
     CemvisError
-        If files cannot be read or written.
+        If files cannot be read or written. Whatever the error, all outputs are left as they were.
     """
     config, output = config or DatasetConfig(), Path(output)
     _check_output(output, overwrite=overwrite)
     if export is not None:
         check_export(Path(export), output, overwrite=overwrite)
     sources = sources_of(folders, areas)
+    if export is not None:
+        check_apart(Path(export), [*map(Path, folders), *(path for source in sources for path in source.files)])
     rows = [read_rows(source.table, config.limits, decisions=source.decisions) for source in sources]
     pairs: list[Pairs] = []
     for source, chosen in zip(sources, rows, strict=True):
@@ -203,20 +207,9 @@ def make_data_set(
     check_same_material(pairs)
     check_overlaps(pairs, config.window_um)
     frame = frame_of(pairs, rows, config.seed)
-    with access_errors(output, doing="write"):
-        made = not output.exists()
-        output.mkdir(parents=True, exist_ok=True)
-    try:
-        about = _about(sources, rows, pairs, frame, config, output, command)
-        if export is not None:
-            threads = thread_count(config.threads)
-            export_pairs(Path(export), pairs, frame, about, threads=threads, progress=progress)
-        write_manifest(output, frame, about)
-    except BaseException:
-        if made:
-            with suppress(OSError):
-                output.rmdir()
-        raise
+    about = _about(sources, rows, pairs, frame, config, output, command)
+    threads = thread_count(config.threads)
+    write_data_set(output, export, pairs, frame, about, threads=threads, progress=progress)
     return DatasetResult(output, None if export is None else Path(export), frame, about)
 
 
