@@ -34,8 +34,7 @@ from cemvis.workflows._locate_table import (
 )
 from cemvis.workflows.indent_tables import IndentTablesConfig
 
-# The grid is looked for, and what imprints look like learned, in the same pixels: without imprints that gives up to 7.
-LEAST_EVIDENCE = 8.0
+LEAST_EVIDENCE = 6.0  # about N(0, 1) where there are no imprints, and up to 4 after a search for a small table
 _TRIED = 4  # batches that are asked what imprints look like, before there are said to be none
 _REACH = 0.45  # of the pitch, by which the first test may lie off where it is said to: a neighbour would be met
 _TOLERANCE = 0.15  # of the pitch: how far places are off their table, for the coarse search
