@@ -68,7 +68,7 @@ def test_several_batches_keep_their_distances_and_a_turned_table_its_turn() -> N
     assert np.hypot(*(found.apply(positions) - places).T).max() < 5
 
 
-@pytest.mark.parametrize("corner", [(-95.0, 60.0), (30.0, 210.0), (190.0, -60.0)])
+@pytest.mark.parametrize("corner", [(-95.0, 60.0), (30.0, 210.0)])
 def test_a_batch_that_leaves_the_image_is_not_drawn_into_it(corner: tuple[float, float]) -> None:
     image = ground((400, 420), 5)
     places = grid_places(8, 8, seed=5).reshape(-1, 2) + np.array(corner)

@@ -19,6 +19,7 @@ _COARSE_PITCH_PX = 20
 _MOST_PIXELS = 2**24
 _LEAST_PITCH_PX = 8
 _CLIP = 4.0
+_AGAINST = 0.25  # of what an imprint speaks for a shift
 _TURN_STEP = 0.35  # of the comb's tolerance, at the places farthest from the middle
 
 
@@ -177,15 +178,15 @@ def _covered(
 def _peak(surface: NDArray[np.floating], covered: NDArray[np.floating], apart: float) -> tuple[float, Floats, float]:
     """Return the peak's height, its x and y (negative beyond half the ring), and the next peak's height.
 
-    A place on the image that shows no imprint speaks against a shift by half of what an imprint speaks for it, as in
-    a likelihood: a batch that leaves the image would be drawn into it otherwise.
+    A place on the image that shows no imprint speaks a little against a shift: a batch that leaves the image would be
+    drawn into it otherwise. By no more than that, since imprints along the border show half as well as others.
     """
     rows, cols = surface.shape
     top = int(surface.argmax())
     each = float(surface.flat[top]) / max(float(covered.flat[top]), 1.0)
-    score = surface - 0.5 * each * covered
+    score = surface - _AGAINST * each * covered
     row, col = np.unravel_index(int(score.argmax()), score.shape)
-    against = 0.5 * each * float(covered[row, col])
+    against = _AGAINST * each * float(covered[row, col])
     height = float(score[row, col]) + against
     score[_block(score.shape, int(row), int(col), math.ceil(apart))] = -np.inf
     # A shift that puts the table's middle off the ring's first half wraps around.
