@@ -237,7 +237,9 @@ def test_what_a_person_decided_is_respected(base, tmp_path) -> None:
     table.loc[6, ["modulus_gpa", "hardness_gpa"]] = np.nan
     write_located(located, table)
     said = [f"b0-{number},b0,accept," for number in (0, 4, 5, 6, 20)]
-    decide(located, *said, "b0-1,b0,,undecided", "b0-2,b0,reject,", "b1-7,b1,Reject,a hair", "b1-7,b1,reject,again")
+    decide(
+        located, *said, "b0-1,b0,,undecided", "b0-2,b0,reject,", " b1-7 , b1 , Reject ,a hair", "b1-7,b1,reject,again"
+    )
     limits = replace(CONFIG, min_score=2.0, max_residual_px=5.0, max_error_px=2.0)
     result = make_data_set([located], tmp_path / "data", limits)
     gone = set(table["id"]) - set(result.frame["id"])
@@ -251,7 +253,7 @@ def test_what_a_person_decided_is_respected(base, tmp_path) -> None:
     ("lines", "message"),
     [
         (["b0-1,b0,maybe,"], r"decisions\.csv, line 2: indent b0-1 of batch b0: the decision is 'maybe'; wanted"),
-        (["b0-1,b0,accept,", "b9-1,b9,reject,"], r"line 3: indent b9-1 of batch b9 is not in .*located\.csv"),
+        (["b0-1,b0,accept,", "b9-1,b9,reject,"], r"decisions\.csv: indent b9-1 of batch b9 is not in .*located\.csv"),
         (["b0-1,b0,accept,", "b0-1,b0,reject,"], "both accepted and rejected"),
     ],
 )

@@ -131,6 +131,6 @@ def test_a_second_run_keeps_registration_and_decisions(
     assert again.files == first.files
     assert (folder / "decisions.csv").read_text() == decisions
     assert read_decisions(folder / "decisions.csv") == {
-        (first.located.table.batch[7], again.located.table.id[7]): "reject"
+        (first.located.table.batch[7], again.located.table.id[7]): ("reject", "a crack")
     }
     assert "a crack" in (folder / "review.html").read_text(encoding="utf-8")

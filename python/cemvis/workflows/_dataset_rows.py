@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cemvis._files import sha256_of
 from cemvis.analysis.indentation.checks import check_plausible
+from cemvis.analysis.indentation.located import ACCEPT, read_decisions
 from cemvis.analysis.indentation.table import IndentTable
 from cemvis.analysis.indentation.table import Source as Origin
 from cemvis.errors import InputError
@@ -262,27 +263,14 @@ def _decided(frame: pd.DataFrame, path: Path, decisions: Path | None) -> tuple[B
     rejected, accepted = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
     if decisions is None:
         return rejected, accepted
-    table = read_csv(decisions)
-    check_columns(table, ["id", "batch", "decision"], decisions)
     places: dict[tuple[str, str], list[int]] = {}
     for number, key in enumerate(zip(frame["batch"].fillna("").str.strip(), frame["id"], strict=True)):
         places.setdefault(key, []).append(number)
-    said: dict[tuple[str, str], str] = {}
-    columns = (table[name].fillna("").str.strip() for name in ("batch", "id", "decision"))
-    for line, (batch, name, decision) in enumerate(zip(*columns, strict=True), 2):
-        word = decision.lower()
-        if not word:
-            continue
+    for (batch, name), decision in read_decisions(decisions).items():
         found = places.get((batch, name), [])
-        about = f"{decisions}, line {line}: indent {name} of batch {batch}"
-        if word not in ("accept", "reject"):
-            msg = f"{about}: the decision is {decision!r}; wanted accept or reject"
-            raise InputError(msg)
         if len(found) != 1:
-            msg = f"{about} is {len(found) or 'not'} {'times ' if found else ''}in {path}; is it of this table?"
+            times = f"{len(found)} times" if found else "not"
+            msg = f"{decisions}: indent {name} of batch {batch} is {times} in {path}; is it of this table?"
             raise InputError(msg)
-        if said.setdefault((batch, name), word) != word:
-            msg = f"{about} is both accepted and rejected; keep one decision"
-            raise InputError(msg)
-        (accepted if word == "accept" else rejected)[found[0]] = True
+        (accepted if decision.word == ACCEPT else rejected)[found[0]] = True
     return rejected, accepted

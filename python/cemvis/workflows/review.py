@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cemvis._files import access_errors
-from cemvis.analysis.indentation.located import DECISIONS, LocatedIndents, read_decisions
+from cemvis.analysis.indentation.located import DECISIONS, Decision, LocatedIndents, read_decisions
 from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.registration import DisplacementField, warped_window
@@ -110,22 +108,15 @@ def check_report(folder: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(msg)
 
 
-def decisions_in(folder: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return what a person decided on the indents in a folder: (batch, id) to decision and note; empty without a file.
+def decisions_in(folder: Path) -> dict[tuple[str, str], Decision]:
+    """Return what a person decided on the indents in a folder, by batch and id; empty without a file.
 
     Raises
     ------
     InputError, FileAccessError
         If decisions.csv cannot be read or is no table of decisions.
     """
-    path = folder / DECISIONS
-    decided = read_decisions(path)
-    notes: dict[tuple[str, str], str] = {}
-    if decided:
-        with access_errors(path, doing="read"), path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                notes[(row["batch"] or "", row["id"] or "")] = row.get("note") or ""
-    return {key: (decision, notes.get(key, "")) for key, decision in decided.items()}
+    return read_decisions(folder / DECISIONS)
 
 
 def review_folder(

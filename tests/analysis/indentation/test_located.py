@@ -146,12 +146,40 @@ def test_decisions(tmp_path: Path) -> None:
     path = tmp_path / "decisions.csv"
     assert read_decisions(path) == {}
     path.write_text("id,batch,decision,note\n001,007,accept,fine\n2,007,reject,\n")
-    assert read_decisions(path) == {("007", "001"): "accept", ("007", "2"): "reject"}
+    assert read_decisions(path) == {("007", "001"): ("accept", "fine"), ("007", "2"): ("reject", "")}
     for text, says in (
         ("id,batch\n1,2\n", "wanted the columns"),
-        ("id,batch,decision\n1,2,maybe\n", "'maybe'"),
+        ("id,batch,decision\n1,2,maybe\n", "line 2: indent 1 of batch 2: the decision is 'maybe'"),
+        ("id,batch,decision\n1,2,accept\n1,2,reject\n", "line 3: indent 1 of batch 2 is both accepted and rejected"),
         ("", "no table"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=says):
             read_decisions(path)
+
+
+def test_decisions_as_a_person_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.csv"
+    path.write_bytes(
+        b"\xef\xbb\xbfid , batch,decision, note\r\n 1 , NA , Accept , NA\r\nnull,NA,reject,\r\n2,NA,,none yet\r\n"
+        b'1,NA,ACCEPT,\r\n3,b,"reject","a crack, ""long"""\r\n4,b,accept\r\n'
+    )
+    assert read_decisions(path) == {
+        ("NA", "1"): ("accept", "NA"),
+        ("NA", "null"): ("reject", ""),
+        ("b", "3"): ("reject", 'a crack, "long"'),
+        ("b", "4"): ("accept", ""),
+    }
+    path.write_text("id,batch,decision\n1,2,\n")
+    assert read_decisions(path) == {}
+
+
+def test_names_that_look_like_missing_numbers_stay_names(tmp_path: Path) -> None:
+    located = example()
+    odd = replace(located.table, id=("NA", "null", "nan", "None", "5", "6"), batch=("NA",) * 6, status=("N/A",) * 6)
+    replace(located, table=odd).save(tmp_path)
+    again = LocatedIndents.load(tmp_path)
+    assert (again.table.id, again.table.batch, again.table.status) == (odd.id, odd.batch, odd.status)
+    assert again.flag == located.flag
+    np.testing.assert_array_equal(again.score, located.score)
+    np.testing.assert_array_equal(again.table.modulus_gpa, odd.modulus_gpa)

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ FINE, MISSING, PORE, AMBIGUOUS, UNREGISTERED = "", "missing", "pore", "ambiguous
 FLAGS = (FINE, MISSING, PORE, AMBIGUOUS, UNREGISTERED)
 ADDED = ("after_x_px", "after_y_px", "score", "residual_x_px", "residual_y_px", "error_px", "flag")
 ACCEPT, REJECT = "accept", "reject"
+_TEXTS = dict.fromkeys(("id", "batch", "status", "flag"), str)
+_EMPTY = {name: ["", "nan"] for name in (*COLUMNS, *ADDED) if name not in _TEXTS}  # a batch may be called NA
 _PLACES = {"x_um": 4, "y_um": 4, "after_x_px": 3, "after_y_px": 3, "score": 2, "error_px": 3}
 _PLACES |= {"residual_x_px": 2, "residual_y_px": 2}
 
@@ -186,7 +188,7 @@ class LocatedIndents:
             about = json.loads(text)
             batches = tuple(_batch(each) for each in about.pop("batches"))
             with access_errors(folder / TABLE, doing="read"):
-                frame = pd.read_csv(folder / TABLE, dtype={"id": str, "batch": str, "status": str, "flag": str})
+                frame = pd.read_csv(folder / TABLE, dtype=_TEXTS, keep_default_na=False, na_values=_EMPTY)
             return cls._from_frame(frame, batches, about)
         except (ValueError, KeyError, TypeError) as error:
             msg = f"{folder / SUMMARY} and {TABLE} are not what `cemvis locate` writes ({error}); locate again"
@@ -196,7 +198,7 @@ class LocatedIndents:
     def _from_frame(
         cls, frame: pd.DataFrame, batches: tuple[LocatedBatch, ...], about: dict[str, Any]
     ) -> LocatedIndents:
-        texts = {name: tuple(frame[name].fillna("").astype(str)) for name in ("id", "batch", "status", "flag")}
+        texts = {name: tuple(frame[name].fillna("").astype(str).str.strip()) for name in _TEXTS}
         unknown = sorted(set(texts["flag"]) - set(FLAGS))
         if unknown:
             msg = f"unknown flags {', '.join(unknown)}"
@@ -229,15 +231,24 @@ class LocatedIndents:
         )
 
 
-def read_decisions(path: Path) -> dict[tuple[str, str], str]:
-    """Return what a person decided on indents: (batch, id) to "accept" or "reject"; empty if there is no such file.
+class Decision(NamedTuple):
+    """What a person decided on an indent, "accept" or "reject", and the note beside it."""
+
+    word: str
+    note: str
+
+
+def read_decisions(path: Path) -> dict[tuple[str, str], Decision]:
+    """Return what a person decided on indents, by batch and id; empty if there is no such file.
+
+    Spaces around cells and the case of a decision are of no account. A line without a decision says nothing.
 
     Raises
     ------
     FileAccessError
         If the file cannot be read.
     InputError
-        If it is no table of decisions.
+        If it is no table of decisions, or an indent is both accepted and rejected.
     """
     import pandas as pd
 
@@ -245,16 +256,29 @@ def read_decisions(path: Path) -> dict[tuple[str, str], str]:
         return {}
     try:
         with access_errors(path, doing="read"):
-            frame = pd.read_csv(path, dtype=str).fillna("")
-        kept = frame[["batch", "id", "decision"]]
+            frame = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False)
+        frame = frame.rename(columns=str.strip).fillna("")
+        notes = frame["note"] if "note" in frame else [""] * len(frame)
+        rows = list(zip(frame["batch"], frame["id"], frame["decision"], notes, strict=True))
     except (ValueError, KeyError) as error:
         msg = f"{path} is no table of decisions; wanted the columns id, batch, decision"
         raise InputError(msg) from error
-    wrong = sorted(set(kept["decision"]) - {ACCEPT, REJECT})
-    if wrong:
-        msg = f"{path} has the decisions {', '.join(map(repr, wrong))}; wanted {ACCEPT} or {REJECT}"
-        raise InputError(msg)
-    return {(batch, name): decision for batch, name, decision in kept.itertuples(index=False)}
+    decided: dict[tuple[str, str], Decision] = {}
+    for line, row in enumerate(rows, 2):
+        batch, name, said, note = (cell.strip() for cell in row)
+        decision = Decision(said.lower(), note)
+        if not decision.word:
+            continue
+        about = f"{path}, line {line}: indent {name} of batch {batch}"
+        if decision.word not in (ACCEPT, REJECT):
+            msg = f"{about}: the decision is {said!r}; wanted {ACCEPT} or {REJECT}"
+            raise InputError(msg)
+        earlier = decided.get((batch, name), decision)
+        if earlier.word != decision.word:
+            msg = f"{about} is both accepted and rejected; keep one decision"
+            raise InputError(msg)
+        decided[(batch, name)] = decision if note else earlier
+    return decided
 
 
 def _batch(record: dict[str, Any]) -> LocatedBatch:
