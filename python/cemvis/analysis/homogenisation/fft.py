@@ -1,14 +1,14 @@
 """The effective stiffness of a map of moduli: a periodic structure in plane strain, by fast Fourier transforms.
 
 Moulinec and Suquet's idea, to invert a homogeneous reference material in Fourier space and leave the heterogeneous one
-to iteration, with two changes that let it converge with pores: displacements live on the corners of the pixels
-(bilinear elements, integrated exactly), and conjugate gradients take the place of the fixed-point iteration. The
-reference then only steers how fast it goes, and the result is never below that of the map's own pixels.
+to iteration, with two changes that let it converge with pores: displacements live on the corners of the cells and
+strains at their centres (Willot's rotated scheme), and conjugate gradients take the place of the fixed-point
+iteration. The reference then only steers how fast it goes.
 
 References
 ----------
 H. Moulinec, P. Suquet, Comput. Methods Appl. Mech. Eng. 157 (1998) 69, doi:10.1016/S0045-7825(97)00218-1.
-M. Schneider, D. Merkert, M. Kabel, Int. J. Numer. Methods Eng. 109 (2017) 1461, doi:10.1002/nme.5336.
+F. Willot, C. R. Mecanique 343 (2015) 232, doi:10.1016/j.crme.2014.12.005.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def effective_stiffness(
     Returns
     -------
     PlaneStiffness
-        In float64. Displacements are bilinear in each cell, so that the stiffness is an upper bound of the map's,
-        and falls towards it as every cell is split into more.
+        In float64. Splitting every cell into more lets it converge; where neighbours have nothing to do with each
+        other, it is up to 0.3 % off for contrasts of 8, and 2 % with pores.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def effective_stiffness(
         raise InputError(msg)
     if not modulus.any():
         return PlaneStiffness(np.zeros((3, 3)), (0, 0, 0), 0.0, True)
-    field = _Elements(solid.bulk_gpa - solid.shear_gpa, solid.shear_gpa)
+    field = _Cells(solid.bulk_gpa - solid.shear_gpa, solid.shear_gpa)
     if reference is None:
         mean = PlaneSolid(np.asarray(solid.bulk_gpa.mean()), np.asarray(solid.shear_gpa.mean()))
     else:
@@ -152,7 +152,7 @@ def effective_stiffness(
 
 
 def _solve(
-    field: _Elements, green: _Green, strain: Values, tolerance: float, most_iterations: int
+    field: _Cells, green: _Green, strain: Values, tolerance: float, most_iterations: int
 ) -> tuple[Values, int, float]:
     """Return the mean stress under a mean strain, the iterations and the residual that was left."""
     nothing = np.zeros((2, *field.first.shape))
@@ -182,11 +182,10 @@ def _solve(
     return field.mean_stress(moved, strain), count, (max(square, 0.0) / first) ** 0.5
 
 
-class _Elements:
-    """Bilinear square elements of unit size on a periodic grid; a node is the top-left corner of its element.
+class _Cells:
+    """Square cells of unit size on a periodic grid, with displacements at their corners and one strain in each.
 
-    On a square, an exactly integrated bilinear element is the strain at its centre and, apart from it, one warping
-    mode for each component.
+    A node is the top-left corner of its cell.
     """
 
     def __init__(self, first: Values, shear: Values) -> None:
@@ -195,22 +194,15 @@ class _Elements:
     def forces(self, displacement: Values, strain: Values | None = None) -> Values:
         """Return the nodes' forces (2, rows, cols) under displacements (2, rows, cols) and a mean strain."""
         xx, yy, xy = self._stress(displacement, strain)
-        warping = (self.first + 3 * self.shear) / 12
         out = np.empty_like(displacement)
         for axis, (along_x, along_y) in enumerate(((xx, xy), (xy, yy))):
-            right = np.roll(displacement[axis], -1, axis=1) - displacement[axis]
-            warped = np.roll(right, -1, axis=0) - right
-            warped *= warping
             tops = np.roll(along_x, 1, axis=0)
             tops += along_x
-            tops /= 2
-            tops += np.roll(warped, 1, axis=0)
-            tops -= warped
             out[axis] = np.roll(tops, 1, axis=1) - tops
             sides = np.roll(along_y, 1, axis=1)
             sides += along_y
-            sides /= 2
             out[axis] += np.roll(sides, 1, axis=0) - sides
+        out /= 2
         return out
 
     def mean_stress(self, displacement: Values, strain: Values) -> Values:
@@ -235,7 +227,7 @@ class _Elements:
 
 
 def _gradient(values: Values) -> tuple[Values, Values]:
-    """Return the derivatives by x and y at the elements' centres of values at the nodes."""
+    """Return the derivatives by x and y at the cells' centres of values at the nodes."""
     beside = np.roll(values, -1, axis=1)
     right, edge = beside - values, beside + values
     by_y = np.roll(edge, -1, axis=0)
@@ -245,7 +237,7 @@ def _gradient(values: Values) -> tuple[Values, Values]:
 
 
 class _Green:
-    """The inverse of the same elements filled with one reference material, in Fourier space."""
+    """The inverse of the same cells filled with one reference material, in Fourier space."""
 
     def __init__(self, shape: tuple[int, ...], first: float, shear: float, threads: int) -> None:
         rows, cols = shape
@@ -255,12 +247,13 @@ class _Green:
         x = 2 * np.pi * np.arange(cols // 2 + 1)[None, :] / cols
         by_x = (1 - np.cos(x)) * (1 + np.cos(y))  # squared modulus of the derivative's symbol
         by_y = (1 + np.cos(x)) * (1 - np.cos(y))
-        warped = (first + 3 * shear) / 3 * (1 - np.cos(x)) * (1 - np.cos(y))
-        xx = (first + 2 * shear) * by_x + shear * by_y + warped
-        yy = (first + 2 * shear) * by_y + shear * by_x + warped
+        xx = (first + 2 * shear) * by_x + shear * by_y
+        yy = (first + 2 * shear) * by_y + shear * by_x
         xy = (first + shear) * np.sin(x) * np.sin(y)
         determinant = xx * yy - xy**2
-        determinant[0, 0] = np.inf  # a shift of everything is free
+        determinant[0, 0] = np.inf  # a shift of everything is free, and so is one that changes sign like a chessboard
+        if rows % 2 == cols % 2 == 0:
+            determinant[rows // 2, cols // 2] = np.inf
         self._xx, self._yy, self._xy = yy / determinant, xx / determinant, -xy / determinant
 
     def apply(self, forces: Values) -> Values:

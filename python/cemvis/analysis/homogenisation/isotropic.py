@@ -113,7 +113,8 @@ def _checked(modulus_gpa: ArrayLike, poisson: ArrayLike, *, lowest: float) -> tu
     modulus, ratio = np.asarray(modulus_gpa, np.float64), np.asarray(poisson, np.float64)
     wrong = ~(np.isfinite(modulus) & (modulus >= 0))
     if wrong.any():
-        msg = f"{wrong.sum():,} moduli are negative or no number (such as {modulus[wrong][0]:g} GPa); wanted 0 or more"
+        count = f"{wrong.sum():,} of {wrong.size:,} moduli"
+        msg = f"{count}, such as {modulus[wrong][0]:g} GPa, are out of range; wanted 0 or more"
         raise InputError(msg)
     wrong = ~((ratio >= lowest) & (ratio > -1) & (ratio < 0.5))
     if wrong.any():

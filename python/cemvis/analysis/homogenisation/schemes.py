@@ -22,7 +22,7 @@ from cemvis.errors import InputError
 
 _MOST_STEPS = 200
 _TOLERANCE = 1e-12  # of the stiffest phase
-_NOTHING = 1e-10  # of the stiffest phase: below it, the material does not hold together
+_NOTHING = 1e-10  # of the stiffest phase: the steps stay above it, so that the slopes are defined
 
 
 def mori_tanaka(fractions: ArrayLike, phases: Solid, *, matrix: int) -> Solid:
@@ -76,23 +76,24 @@ def self_consistent(fractions: ArrayLike, phases: Solid) -> Solid:
         np.broadcast_to(each, shape).reshape(-1, shape[-1]) for each in (phases.bulk_gpa, phases.shear_gpa, share)
     )
     bulk, shear = (np.array(extreme(share, each, largest=True)) for each in (bulks, shears))
-    scale = np.maximum(bulk, shear)
-    active = scale > 0
+    most = Solid(bulk.copy(), shear.copy())
+    active = shear > 0
     for _ in range(_MOST_STEPS):
         if not active.any():
             break
-        now = Solid(bulk[active], shear[active])
-        new = _step(share[active], Solid(bulks[active], shears[active]), now, scale[active])
-        moved = np.maximum(abs(new.bulk_gpa - now.bulk_gpa), abs(new.shear_gpa - now.shear_gpa))
+        now, scale = Solid(bulk[active], shear[active]), Solid(most.bulk_gpa[active], most.shear_gpa[active])
+        new = _step(share[active], Solid(bulks[active], shears[active]), now, scale)
         bulk[active], shear[active] = new.bulk_gpa, new.shear_gpa
-        active[active] = moved > _TOLERANCE * scale[active]
+        active[active] = (abs(new.bulk_gpa - now.bulk_gpa) > _TOLERANCE * scale.bulk_gpa) | (
+            abs(new.shear_gpa - now.shear_gpa) > _TOLERANCE * scale.shear_gpa
+        )
     # At the threshold itself the root is a double one, known to the root of the tolerance only.
-    gone = np.maximum(bulk, shear) <= 10 * _TOLERANCE**0.5 * scale
+    gone = shear <= 10 * _TOLERANCE**0.5 * most.shear_gpa
     bulk[gone] = shear[gone] = 0.0
     return Solid(bulk.reshape(shape[:-1]), shear.reshape(shape[:-1]))
 
 
-def _step(share: Values, phases: Solid, now: Solid, scale: Values) -> Solid:
+def _step(share: Values, phases: Solid, now: Solid, scale: Solid) -> Solid:
     """Return Newton's next moduli, or those of plain iteration where Newton's are not between 0 and the present ones.
 
     The map is increasing and concave in both moduli, so that Newton's steps from above stay above the root.
@@ -114,10 +115,9 @@ def _step(share: Values, phases: Solid, now: Solid, scale: Values) -> Solid:
         newton_shear = shear + shear_step
         newton_bulk = bulk + first + bulk_slope * shear_step
     fine = (newton_shear > 0) & (newton_bulk > 0) & (newton_shear <= shear) & (newton_bulk <= bulk)
-    least = _NOTHING * scale  # keeps the slopes defined
     return Solid(
-        np.maximum(np.where(fine, newton_bulk, plain.bulk_gpa), least),
-        np.maximum(np.where(fine, newton_shear, plain.shear_gpa), least),
+        np.maximum(np.where(fine, newton_bulk, plain.bulk_gpa), _NOTHING * scale.bulk_gpa),
+        np.maximum(np.where(fine, newton_shear, plain.shear_gpa), _NOTHING * scale.shear_gpa),
     )
 
 

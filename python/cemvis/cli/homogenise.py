@@ -1,0 +1,214 @@
+"""``cemvis homogenise``: the effective elastic moduli of a paste."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cemvis.cli._console import progress_bar, shown_warnings
+from cemvis.errors import CemvisError
+
+if TYPE_CHECKING:
+    from cemvis.analysis.homogenisation.paste import Known, Phase
+    from cemvis.workflows.homogenise import HomogeniseResult
+
+_PATH = click.Path(path_type=Path)
+
+
+def _known(text: str) -> Known:
+    """Return the number, with its standard error, that a text such as ``0.52+-0.03`` says."""
+    from cemvis.analysis.homogenisation.paste import Known
+
+    value, _, sd = text.replace("\N{PLUS-MINUS SIGN}", "+-").partition("+-")
+    try:
+        return Known(float(value), float(sd) if sd else 0.0)
+    except ValueError as error:
+        msg = f"{text!r} is not a number such as 0.52 or 0.52+-0.03"
+        raise click.BadParameter(msg) from error
+
+
+def _parse_known(ctx: click.Context, param: click.Parameter, value: str | None) -> Known | None:  # noqa: ARG001
+    return None if value is None else _known(value)
+
+
+def _parse_phases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Phase, ...]:  # noqa: ARG001
+    from cemvis.analysis.homogenisation.paste import Phase
+
+    phases = []
+    for text in values:
+        name, _, numbers = text.partition("=")
+        parts = numbers.split(",")
+        if not name.strip() or len(parts) != 3:
+            msg = f"{text!r} is not NAME=FRACTION,E,NU such as LD=0.52,26.5,0.24"
+            raise click.BadParameter(msg)
+        try:
+            phases.append(Phase(name.strip(), *(_known(part) for part in parts)))
+        except CemvisError as error:
+            raise click.BadParameter(str(error)) from error
+    return tuple(phases)
+
+
+@click.command("homogenise")
+@click.argument("map_path", metavar="[MAP]", required=False, type=_PATH)
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    metavar="NAME=FRACTION,E,NU",
+    callback=_parse_phases,
+    help="A phase: its share of the volume without capillary pores, Young's modulus in GPa and Poisson's ratio, each "
+    "with a standard error if wanted: LD=0.52+-0.06,26.5+-1,0.24. Once for each phase.",
+)
+@click.option(
+    "--phases",
+    "phases_file",
+    type=_PATH,
+    help="The phases as a CSV table: phase, fraction, modulus_gpa, poisson; fraction_sd, modulus_sd_gpa, poisson_sd.",
+)
+@click.option("--matrix", metavar="NAME", help="Phase around the others, for Mori-Tanaka.  [default: the largest]")
+@click.option(
+    "--porosity", metavar="SHARE[+-SD]", callback=_parse_known, help="Capillary pores, as a share of the whole volume."
+)
+@click.option("--pore-image", type=_PATH, help="Image, of grey levels or phase numbers, from which to take that share.")
+@click.option("--pore-up-to", type=click.IntRange(min=0), metavar="GREY", help="Its highest grey level that is a pore.")
+@click.option(
+    "--nu",
+    type=click.FloatRange(0, 0.5, max_open=True),
+    default=0.24,
+    show_default=True,
+    help="Poisson's ratio of all cells of a map.",
+)
+@click.option(
+    "--unmapped",
+    "unmapped_gpa",
+    type=click.FloatRange(min=0),
+    metavar="GPA",
+    help="Modulus of a map's cells without a value, 0 for pores.  [default: they are refused]",
+)
+@click.option(
+    "--samples", type=click.IntRange(100, 1_000_000), default=10_000, show_default=True, help="For intervals."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For intervals.")
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    help="Stem of the results' names, OUT.json and OUT.csv.  [default: nothing is written]",
+)
+@click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
+@click.option("--overwrite", is_flag=True, help="Replace what is there already.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def command(
+    map_path: Path | None,
+    phases: tuple[Phase, ...],
+    phases_file: Path | None,
+    matrix: str | None,
+    porosity: Known | None,
+    pore_image: Path | None,
+    pore_up_to: int | None,
+    nu: float,
+    unmapped_gpa: float | None,
+    samples: int,
+    seed: int,
+    level: float,
+    output: Path | None,
+    threads: int | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Estimate the elastic modulus of the paste as a whole.
+
+    From phases: the bounds of Voigt and Reuss and of Hashin and Shtrikman, and the schemes of Mori and Tanaka and
+    self-consistent, in three dimensions, with intervals from the standard errors given (of the means: not the scatter
+    of a population). Indentation leaves capillary pores out: give --porosity, or an image and a threshold.
+
+    From MAP, a modulus map as OME-TIFF or the folder that cemvis map made: the effective stiffness of the map repeated
+    without end, in plane strain, beside the bounds in plane strain. It takes about 180 bytes a cell.
+    """
+    if bool(phases) and phases_file is not None:
+        msg = "give --phase or --phases, not both"
+        raise click.UsageError(msg)
+    if not phases and phases_file is None and map_path is None:
+        msg = "give phases (--phase or --phases), a MAP, or both"
+        raise click.UsageError(msg)
+    from cemvis.workflows._homogenise_inputs import read_phases
+    from cemvis.workflows.homogenise import HomogeniseConfig, homogenise
+
+    if phases_file is not None:
+        phases = read_phases(phases_file)
+    try:
+        config = HomogeniseConfig(
+            phases=phases,
+            phases_file=phases_file,
+            matrix=matrix,
+            porosity=porosity,
+            pore_image=pore_image,
+            pore_up_to=pore_up_to,
+            map_poisson=nu,
+            unmapped_gpa=unmapped_gpa,
+            samples=samples,
+            seed=seed,
+            level=level,
+            threads=threads,
+        )
+    except CemvisError as error:
+        raise click.UsageError(str(error)) from error
+    with shown_warnings(), progress_bar(quiet=quiet) as progress:
+        result = homogenise(
+            config,
+            map_path=map_path,
+            output=output,
+            overwrite=overwrite,
+            command=shlex.join(["cemvis", *sys.argv[1:]]),
+            progress=progress,
+        )
+    _print(result, level)
+
+
+def _ratio(value: float) -> str:
+    return "  -  " if math.isnan(value) else f"{value:.3f}"
+
+
+def _print(result: HomogeniseResult, level: float) -> None:
+    from cemvis.workflows._homogenise_record import plane_methods
+
+    if result.porosity is not None:
+        error = f" +- {result.porosity.sd:.2g}" if result.porosity.sd else ""
+        click.echo(f"Capillary pores: {result.porosity.value:.4g}{error} of the volume")
+    if result.estimates:
+        click.echo(click.style("From phases, in three dimensions", bold=True))
+    for each in result.estimates:
+        interval = each.interval_gpa
+        told = "" if interval is None else f"  {100 * level:g} %: {interval[0]:.2f} to {interval[1]:.2f}"
+        click.echo(f"  {each.method:<30} E {each.modulus_gpa:7.2f} GPa  nu {_ratio(each.poisson)}{told}")
+    if result.map is not None and result.field is not None:
+        rows, cols = result.map.modulus_gpa.shape
+        step = "" if result.map.step_um is None else f", one every {result.map.step_um:.4g} um"
+        click.echo(click.style(f"From the map, {rows:,} x {cols:,} cells{step}, in plane strain", bold=True))
+        for name, solid in plane_methods(result.field).items():
+            click.echo(
+                f"  {name:<30} E {float(solid.modulus_gpa):7.2f} GPa  nu {_ratio(float(solid.poisson))}  "
+                f"E/(1-nu^2) {float(solid.plane_modulus_gpa):.2f} GPa"
+            )
+        along_x, along_y = result.field.stiffness.plane_moduli_gpa
+        click.echo(
+            f"  along x {along_x:.2f}, along y {along_y:.2f} GPa (plane strain); anisotropy "
+            f"{100 * result.field.stiffness.anisotropy:.2g} %"
+        )
+    for note in result.notes:
+        click.echo(f"  note: {note}")
+    for file in result.files:
+        click.echo(file)

@@ -1,0 +1,122 @@
+"""The results of homogenising as JSON and as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from cemvis import __version__
+
+if TYPE_CHECKING:
+    from cemvis.analysis.homogenisation.field import FieldEstimate
+    from cemvis.analysis.homogenisation.isotropic import PlaneSolid
+    from cemvis.workflows.homogenise import HomogeniseConfig, HomogeniseResult
+
+PLANE, SPACE = "plane strain", "3-D"
+WITH_PORES = "Fourier solution, with pores"
+_COLUMNS = (
+    "source",
+    "kind",
+    "method",
+    "modulus_gpa",
+    "modulus_low_gpa",
+    "modulus_high_gpa",
+    "poisson",
+    "plane_modulus_gpa",
+    "bulk_gpa",
+    "shear_gpa",
+)
+
+
+def rows_of(result: HomogeniseResult) -> list[dict[str, Any]]:
+    """Return a row a method: Young's modulus, Poisson's ratio, and the moduli that they follow from.
+
+    In plane strain, modulus and ratio are those of the isotropic solid with the same in-plane bulk and shear modulus,
+    and the plane modulus is stress over strain in the plane, E / (1 - nu^2) of an isotropic solid.
+    """
+    rows = []
+    for each in result.estimates:
+        low, high = (None, None) if each.interval_gpa is None else each.interval_gpa
+        values = (each.modulus_gpa, low, high, _number(each.poisson), None, each.bulk_gpa, each.shear_gpa)
+        rows.append(dict(zip(_COLUMNS, ("phases", SPACE, each.method, *values), strict=True)))
+    for name, solid in plane_methods(result.field).items():
+        modulus, ratio, plane = (float(each) for each in (solid.modulus_gpa, solid.poisson, solid.plane_modulus_gpa))
+        ends = (modulus, None, None, _number(ratio), plane, float(solid.bulk_gpa), float(solid.shear_gpa))
+        rows.append(dict(zip(_COLUMNS, ("map", PLANE, name, *ends), strict=True)))
+    return rows
+
+
+def plane_methods(field: FieldEstimate | None) -> dict[str, PlaneSolid]:
+    """Return all plane-strain moduli of a map by name, that with pores last."""
+    if field is None:
+        return {}
+    pores = {} if field.with_pores is None else {WITH_PORES: field.with_pores}
+    return {**field.methods, **pores}
+
+
+def rows_csv(result: HomogeniseResult) -> str:
+    """Return the rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows_of(result))
+    return text.getvalue()
+
+
+def record_json(config: HomogeniseConfig, result: HomogeniseResult, *, command: str, pore_digest: str | None) -> str:
+    """Return what was homogenised and what came out, as JSON."""
+    record = {
+        "format": "cemvis homogenise",
+        "format_version": 1,
+        "cemvis": __version__,
+        "command": command,
+        "units": {"modulus": "GPa", "poisson": "1", "fraction": "share of the volume"},
+        "phases": [asdict(each) for each in config.phases],
+        "phases_file": None if config.phases_file is None else str(config.phases_file),
+        "matrix": config.matrix,
+        "porosity": _porosity(config, result, pore_digest),
+        "intervals": {"level": config.level, "samples": config.samples, "seed": config.seed} if config.phases else None,
+        "map": _map(config, result),
+        "results": rows_of(result),
+        "notes": list(result.notes),
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _porosity(config: HomogeniseConfig, result: HomogeniseResult, digest: str | None) -> dict[str, Any] | None:
+    if result.porosity is None:
+        return None
+    image = {} if digest is None else {"image": str(config.pore_image), "image_sha256": digest}
+    return {**asdict(result.porosity), **image, **({} if digest is None else {"grey_up_to": config.pore_up_to})}
+
+
+def _map(config: HomogeniseConfig, result: HomogeniseResult) -> dict[str, Any] | None:
+    if result.map is None or result.field is None:
+        return None
+    stiffness = result.field.stiffness
+    return {
+        "file": str(result.map.path),
+        "sha256": result.map.sha256,
+        "cells": list(result.map.modulus_gpa.shape),
+        "step_um": result.map.step_um,
+        "poisson": config.map_poisson,
+        "cells_without_value": result.map.unmapped,
+        "cells_without_value_gpa": config.unmapped_gpa if result.map.unmapped else None,
+        "scheme": "periodic, plane strain; rotated scheme, conjugate gradients with a homogeneous reference by FFT",
+        "stiffness_gpa": stiffness.tensor_gpa.tolist(),
+        "stiffness_components": ["xx", "yy", "xy, of the angle"],
+        "plane_modulus_along_x_and_y_gpa": list(stiffness.plane_moduli_gpa),
+        "anisotropy": stiffness.anisotropy,
+        "inside_hashin_shtrikman": result.field.inside,
+        "iterations": list(stiffness.iterations),
+        "residual": stiffness.residual,
+        "converged": stiffness.converged,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,223 @@
+"""The effective elastic moduli of a paste, from its phases or from a map: ``cemvis homogenise``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cemvis._checks import fraction, thread_count
+from cemvis._files import write_text
+from cemvis.analysis.homogenisation.field import FieldEstimate, estimate_field
+from cemvis.analysis.homogenisation.paste import Estimate, Known, Phase, estimate_paste
+from cemvis.analysis.homogenisation.pores import pore_share
+from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.images.micrograph import open_micrograph
+from cemvis.workflows._homogenise_inputs import ModulusMap, read_map
+from cemvis.workflows._homogenise_record import record_json, rows_csv
+
+Progress = Callable[[str, int, int], None]
+_ENDS = (".json", ".csv")
+
+
+@dataclass(frozen=True)
+class HomogeniseConfig:
+    """What to homogenise, and how.
+
+    Attributes
+    ----------
+    phases
+        With fractions of the volume without capillary pores; none to homogenise only a map.
+    phases_file
+        Where they were read from, for the record.
+    matrix
+        Name of the phase that surrounds the others for Mori and Tanaka; by default that with the largest fraction.
+    porosity
+        Share of the whole volume that is capillary pores.
+    pore_image, pore_up_to
+        An image, instead of `porosity`, and its highest grey level that is a pore.
+    map_poisson
+        Poisson's ratio of all cells of a map.
+    unmapped_gpa
+        Modulus of cells without a value, 0 for pores; they are refused if None.
+    samples, seed, level
+        For the intervals, as in `estimate_paste`.
+    threads
+        All cores if None.
+    """
+
+    phases: tuple[Phase, ...] = ()
+    phases_file: Path | None = None
+    matrix: str | None = None
+    porosity: Known | None = None
+    pore_image: Path | None = None
+    pore_up_to: int | None = None
+    map_poisson: float = 0.24
+    unmapped_gpa: float | None = None
+    samples: int = 10_000
+    seed: int = 0
+    level: float = 0.95
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.porosity is not None and self.pore_image is not None:
+            msg = "both a porosity and an image of pores are given; wanted one of them"
+            raise InputError(msg)
+        if (self.pore_image is None) != (self.pore_up_to is None):
+            msg = "an image of pores and its highest grey level that is a pore go together; give both"
+            raise InputError(msg)
+        if self.porosity is not None and not 0 <= self.porosity.value < 1:
+            msg = f"the porosity is {self.porosity.value:g}; wanted 0 to below 1"
+            raise InputError(msg)
+        thread_count(self.threads)
+        fraction(self.level, name="level")
+
+
+@dataclass(frozen=True)
+class HomogeniseResult:
+    """What was found.
+
+    Attributes
+    ----------
+    estimates
+        From the phases; none if there were no phases.
+    porosity
+        That was used.
+    field, map
+        The map's moduli and what is known of the map; None if there was none.
+    notes
+        What to bear in mind.
+    files
+        That were written.
+    """
+
+    estimates: tuple[Estimate, ...]
+    porosity: Known | None
+    field: FieldEstimate | None
+    map: ModulusMap | None
+    notes: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+
+
+def homogenise(
+    config: HomogeniseConfig,
+    *,
+    map_path: Path | None = None,
+    output: Path | None = None,
+    overwrite: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> HomogeniseResult:
+    """Return bounds and estimates of the effective moduli, from phases, from a map, or from both.
+
+    Parameters
+    ----------
+    config
+    map_path
+        A map of moduli as OME-TIFF, or the folder that `cemvis map` made.
+    output
+        The stem of the names of the results, ``OUT.json`` and ``OUT.csv``; None to write nothing.
+    overwrite
+        Whether existing results are replaced.
+    command
+        The command line, for the record.
+    progress
+        Called with a stage's name, the steps done and how many there are.
+
+    Raises
+    ------
+    OutputExistsError
+        If a result exists and `overwrite` is not set; tested before work starts.
+    InputError
+        If there are neither phases nor a map, or they cannot be used.
+    CemvisError
+        If a file cannot be read or written.
+    """
+    if not config.phases and map_path is None:
+        msg = "nothing to homogenise; give phases or a map"
+        raise InputError(msg)
+    paths = None if output is None else _outputs(Path(output), overwrite=overwrite)
+    modulus_map = None if map_path is None else read_map(Path(map_path), config.unmapped_gpa, config.threads)
+    porosity, pore_digest = _porosity(config, progress)
+    estimates: tuple[Estimate, ...] = ()
+    if config.phases:
+        estimates = estimate_paste(
+            config.phases,
+            porosity=porosity,
+            matrix=config.matrix,
+            samples=config.samples,
+            seed=config.seed,
+            level=config.level,
+        )
+    field = None
+    if modulus_map is not None:
+        field = estimate_field(
+            modulus_map.modulus_gpa,
+            config.map_poisson,
+            porosity=None if porosity is None else porosity.value,
+            threads=config.threads,
+            progress=progress,
+        )
+    result = HomogeniseResult(
+        estimates, porosity, field, modulus_map, _notes(config, porosity, modulus_map, field), paths or ()
+    )
+    if paths is not None:
+        write_text(paths[0], record_json(config, result, command=command, pore_digest=pore_digest))
+        write_text(paths[1], rows_csv(result))
+    return result
+
+
+def _outputs(stem: Path, *, overwrite: bool) -> tuple[Path, Path]:
+    plain = stem.with_suffix("") if stem.suffix in _ENDS else stem
+    paths = (plain.with_name(plain.name + ".json"), plain.with_name(plain.name + ".csv"))
+    if not plain.parent.is_dir() or not os.access(plain.parent, os.W_OK):
+        msg = f"cannot write {paths[0]}: {plain.parent} is not a folder that can be written to"
+        raise FileAccessError(msg)
+    taken = [str(path) for path in paths if path.exists()]
+    if taken and not overwrite:
+        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
+        raise OutputExistsError(msg)
+    return paths
+
+
+def _porosity(config: HomogeniseConfig, progress: Progress | None) -> tuple[Known | None, str | None]:
+    """Return the porosity, and the digest of the image that it came from."""
+    if config.pore_image is None or config.pore_up_to is None:
+        return config.porosity, None
+    threads = thread_count(config.threads)
+    with open_micrograph(config.pore_image) as image:
+        return pore_share(image, config.pore_up_to, threads=threads, progress=progress), image.digest()
+
+
+def _notes(
+    config: HomogeniseConfig, porosity: Known | None, modulus_map: ModulusMap | None, field: FieldEstimate | None
+) -> tuple[str, ...]:
+    notes = []
+    if porosity is None:
+        notes.append("no capillary pores: indentation leaves them out, so the paste itself is softer")
+    total = sum(each.fraction.value for each in config.phases)
+    if config.phases and abs(total - 1) > 1e-9:
+        notes.append(f"the fractions sum to {total:.4g} and were scaled to 1")
+    if modulus_map is None or field is None:
+        return tuple(notes)
+    notes.append(
+        "the map is solved in plane strain, as if nothing changed across it, and repeated without end: compare it "
+        "with the bounds in plane strain, not with those in three dimensions"
+    )
+    notes.append(
+        "cells of a map are means over its model's window: contrasts inside that are not there, which makes the whole "
+        "seem stiffer than it is"
+    )
+    if porosity is not None:
+        notes.append("in the map, pores are thought to be round, small and evenly spread, besides what it shows")
+    if modulus_map.unmapped:
+        notes.append(f"{modulus_map.unmapped:,} cells without a value were taken as {config.unmapped_gpa:g} GPa")
+    if not field.stiffness.converged:
+        notes.append(f"the solution has not converged: {field.stiffness.residual:.1e} of the first residual is left")
+    if not field.inside:
+        notes.append(
+            "the map's moduli lie outside the bounds of Hashin and Shtrikman: it has a direction, or is too small "
+            "beside its structures"
+        )
+    return tuple(notes)

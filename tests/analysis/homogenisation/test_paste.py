@@ -1,0 +1,136 @@
+"""The paste from its phases, with intervals, and the share of pores in an image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cemvis.analysis.homogenisation.paste import Known, Phase, estimate_paste
+from cemvis.analysis.homogenisation.pores import pore_share
+from cemvis.errors import InputError
+from cemvis.images.micrograph import Micrograph
+
+ORDER = ["Reuss", "Hashin-Shtrikman lower", "self-consistent", "Mori-Tanaka", "Hashin-Shtrikman upper", "Voigt"]
+
+
+def phase(
+    name: str, fraction: float, modulus: float, *, ratio: float = 0.2, sds: tuple[float, ...] = (0, 0, 0)
+) -> Phase:
+    return Phase(name, *(Known(value, sd) for value, sd in zip((fraction, modulus, ratio), sds, strict=True)))
+
+
+PASTE = (phase("LD", 0.52, 26.5), phase("HD", 0.27, 34.8), phase("CH", 0.12, 52.0), phase("ACC", 0.09, 122.0))
+
+
+def test_voigt_and_reuss_are_means_where_poissons_ratio_is_one() -> None:
+    found = {each.method: each for each in estimate_paste(PASTE)}
+    assert list(found) == ORDER
+    voigt = 0.52 * 26.5 + 0.27 * 34.8 + 0.12 * 52 + 0.09 * 122
+    reuss = 1 / (0.52 / 26.5 + 0.27 / 34.8 + 0.12 / 52 + 0.09 / 122)
+    assert found["Voigt"].modulus_gpa == pytest.approx(voigt, rel=1e-12)
+    assert found["Reuss"].modulus_gpa == pytest.approx(reuss, rel=1e-12)
+    assert all(each.interval_gpa is None for each in found.values())
+    moduli = [each.modulus_gpa for each in found.values()]
+    assert moduli[0] < moduli[1] <= min(moduli[2:4])
+    assert max(moduli[2:4]) < moduli[4] < moduli[5]
+
+
+def test_pores_take_their_share_of_the_whole() -> None:
+    found = {each.method: each for each in estimate_paste([phase("gel", 1, 30)], porosity=Known(0.2))}
+    assert found["Voigt"].modulus_gpa == pytest.approx(24, rel=1e-12)
+    assert found["Mori-Tanaka"].modulus_gpa == pytest.approx(20, rel=1e-12)
+    assert found["self-consistent"].modulus_gpa == pytest.approx(18, rel=1e-9)
+    assert found["Reuss"].modulus_gpa == 0
+    assert np.isnan(found["Reuss"].poisson)
+
+
+def test_the_matrix_can_be_chosen() -> None:
+    found = {name: estimate_paste(PASTE, matrix=name)[3].modulus_gpa for name in ("LD", "ACC")}
+    assert found["LD"] == pytest.approx(estimate_paste(PASTE)[1].modulus_gpa, rel=1e-12)
+    assert found["ACC"] == pytest.approx(estimate_paste(PASTE)[4].modulus_gpa, rel=1e-12)
+    with pytest.raises(InputError, match="wanted one of LD, HD"):
+        estimate_paste(PASTE, matrix="pores")
+
+
+def test_an_error_of_the_modulus_goes_straight_through() -> None:
+    """With one phase everything is proportional to E, so that the interval is that of its normal distribution."""
+    found = estimate_paste([phase("gel", 1, 30, sds=(0, 2, 0))], samples=40_000)
+    for each in found:
+        assert each.interval_gpa is not None
+        # an end's own error over 40,000 samples: sqrt(p (1 - p) / n) / density = 0.027 GPa; five of them
+        np.testing.assert_allclose(each.interval_gpa, (30 - 1.96 * 2, 30 + 1.96 * 2), atol=0.135)
+
+
+def test_an_error_of_the_porosity_goes_through_its_slope() -> None:
+    found = estimate_paste([phase("gel", 1, 30)], porosity=Known(0.2, 0.01), samples=40_000)
+    low, high = found[ORDER.index("Mori-Tanaka")].interval_gpa or (np.nan, np.nan)
+    ends = [30 * (1 - pores) / (1 + pores) for pores in (0.2 + 0.0196, 0.2 - 0.0196)]
+    np.testing.assert_allclose((low, high), ends, atol=0.06)
+
+
+def test_draws_are_seeded_and_wider_with_wider_errors() -> None:
+    def width(sd: float, seed: int = 0) -> float:
+        phases = (phase("soft", 0.6, 20, sds=(sd, 0, 0)), phase("stiff", 0.4, 60, sds=(sd, 1, 0.01)))
+        low, high = estimate_paste(phases, samples=2000, seed=seed)[2].interval_gpa or (0.0, 0.0)
+        return high - low
+
+    assert width(0.05) == width(0.05)
+    assert width(0.05) != width(0.05, seed=1)
+    assert width(0.1) > width(0.05) > width(0.0) > 0
+
+
+def test_what_cannot_be_is_never_drawn() -> None:
+    phases = (phase("a", 0.98, 5, sds=(0.2, 10, 0)), phase("b", 0.02, 50, ratio=0.45, sds=(0.2, 1, 0.3)))
+    for each in estimate_paste(phases, porosity=Known(0.02, 0.3), samples=2000):
+        assert each.interval_gpa is not None
+        assert np.isfinite(each.interval_gpa).all()
+        assert each.interval_gpa[0] >= 0
+
+
+def test_bad_phases_are_refused() -> None:
+    with pytest.raises(InputError, match="no phases"):
+        estimate_paste([])
+    with pytest.raises(InputError, match=r"LD, HD sum to 0\.79"):
+        estimate_paste(PASTE[:2])
+    with pytest.raises(InputError, match="given twice"):
+        estimate_paste([PASTE[0], PASTE[0]])
+    with pytest.raises(InputError, match="porosity is 1;"):
+        estimate_paste(PASTE, porosity=Known(1.0))
+    with pytest.raises(InputError, match=r"CH: .* such as -4 GPa"):
+        phase("CH", 0.1, -4)
+    with pytest.raises(InputError, match="fraction of CH is 2"):
+        phase("CH", 2, 40)
+    with pytest.raises(InputError, match="standard error"):
+        Known(1.0, -0.1)
+    with pytest.raises(InputError, match="5 samples"):
+        estimate_paste(PASTE, samples=5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_pores_are_counted_exactly_and_their_error_is_about_right(dtype: str) -> None:
+    random = np.random.default_rng(7)
+    image = np.where(random.random((203, 331)) < 0.15, 40, 120).astype(dtype)
+    image[0, 0] = 41
+    found = pore_share(Micrograph.from_array(image, pixel_size=None), 40)
+    assert found.value == (image <= 40).mean()
+    binomial = (0.15 * 0.85 / image.size) ** 0.5  # pixels are independent here
+    assert found.sd == pytest.approx(binomial, rel=0.4)  # 64 blocks: the error of a standard deviation is 9 %
+    assert pore_share(Micrograph.from_array(image, pixel_size=None), 41).value > found.value
+
+
+def test_clustered_pores_have_a_larger_error() -> None:
+    coarse = np.kron(np.random.default_rng(8).random((20, 20)) < 0.2, np.ones((16, 16), bool))
+    found = pore_share(Micrograph.from_array(np.where(coarse, 0, 200).astype(np.uint8), pixel_size=None), 0)
+    assert found.sd > 5 * (found.value * (1 - found.value) / coarse.size) ** 0.5
+
+
+def test_images_that_show_no_pores_are_refused() -> None:
+    grey = Micrograph.from_array(np.full((64, 64), 100, np.uint8), pixel_size=None)
+    with pytest.raises(InputError, match="nothing of the image"):
+        pore_share(grey, 99)
+    with pytest.raises(InputError, match="all of the image"):
+        pore_share(grey, 100)
+    with pytest.raises(InputError, match="wanted 0 to 254"):
+        pore_share(grey, 255)
+    with pytest.raises(InputError, match="32 x 32"):
+        pore_share(Micrograph.from_array(np.zeros((31, 64), np.uint8), pixel_size=None), 3)
