@@ -433,6 +433,56 @@ def test_a_manifest_that_was_damaged_or_changed_is_one_line(made, tmp_path) -> N
         load_data_set(tmp_path / "data")
 
 
+@pytest.fixture(scope="module")
+def one_data_set(made, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("manifest") / "data"
+    make_data_set([made / "one"], folder, CONFIG)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("place", "values"),
+    [
+        ("settings/window_um", (None, "10", 0, -3.0, float("nan"), float("inf"), True, [3])),
+        ("settings/seed", (None, "x", -1, 2**32, 1.5, True)),
+        ("manifest/sha256", (None, 3, "", "abc")),
+        ("areas/0/mosaic/sha256", (None, "", ["a"])),
+        ("areas/0/table/sha256", (None, "")),
+        ("areas/0/mosaic/path", (None, "", 3)),
+        ("areas/0/table/path", (None, "")),
+        ("areas/0/mosaic/pixel_size_um", (None, "x", 0, -1)),
+        ("areas/0/mosaic/pixel_size_source", (None, 3)),
+        ("areas/0/mosaic/anchors", (None, {}, {"matrix": "a", "clinker": 3}, {"matrix": 200, "clinker": 100})),
+        ("areas/0/mosaic/anchors_fit", (3, {"odd": 1})),
+        ("areas/0/name", (None, "other", "")),
+        ("areas/0/pairs", (None, 287)),
+        ("areas/0", (None, [], "x")),
+        ("areas/1", ("the first again",)),
+    ],
+)
+def test_a_manifest_with_a_wrong_value_is_one_line(one_data_set, tmp_path, place, values) -> None:
+    shutil.copytree(one_data_set, tmp_path / "data")
+    about = tmp_path / "data" / "manifest.json"
+    good = json.loads(about.read_text())
+    good["areas"][0]["mosaic"]["path"] = str((one_data_set / good["areas"][0]["mosaic"]["path"]).resolve())
+    about.write_text(json.dumps(good))
+    assert len(load_data_set(tmp_path / "data").frame) == 288
+    *parents, name = (int(key) if key.isdigit() else key for key in place.split("/"))
+    for value in values:
+        record = json.loads(json.dumps(good))
+        inner = record
+        for key in parents:
+            inner = inner[key]
+        if name == 1:
+            inner.append(inner[0])
+        else:
+            inner[name] = value
+        about.write_text(json.dumps(record))
+        with pytest.raises(FileFormatError, match=r"manifest\.json is damaged or no manifest of a data set") as caught:
+            load_data_set(tmp_path / "data")
+        assert "\n" not in str(caught.value)
+
+
 def test_a_block_of_a_mosaic_is_read_once_whatever_the_order(made, tmp_path, monkeypatch) -> None:
     from cemvis.images.micrograph import Micrograph
     from cemvis.workflows import pairs as pairs_module

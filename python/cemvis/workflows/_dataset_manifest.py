@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cemvis._checks import positive
 from cemvis._files import access_errors, sha256_of
-from cemvis.errors import CemvisError, FileFormatError, InputError
+from cemvis.errors import CemvisError, FileAccessError, FileFormatError, InputError
 from cemvis.images.grey_scale import AnchorFit, GreyScale
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows._dataset_rows import MEASURED, indents_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 TABLE, ABOUT = "manifest.parquet", "manifest.json"
 FORMAT, FORMAT_VERSION = "cemvis data set", 1
+_DIGEST_LENGTH = 64
 COLUMNS = (
     "area",
     "id",
@@ -152,17 +155,54 @@ def load_data_set(folder: Path) -> DataSet:
                 f"{FORMAT_VERSION}: make it anew"
             )
             raise FileFormatError(msg)
-        frame = _read_table(table_file, about["manifest"]["sha256"])
+        frame = _read_table(table_file, _digest(about["manifest"]))
         areas = tuple(_area(record, frame, about, folder) for record in about["areas"])
-    except CemvisError:
+        if len({area.name for area in areas}) < len(areas):
+            msg = "an area is there twice"
+            raise ValueError(msg)
+    except (FileAccessError, FileFormatError):
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, CemvisError) as error:
         msg = f"{about_file} is damaged or no manifest of a data set ({type(error).__name__}: {error})"
         raise FileFormatError(msg) from error
     if not areas:
         msg = f"{folder} is a data set without an area; make it anew"
         raise InputError(msg)
     return DataSet(folder, areas, frame, about)
+
+
+def _digest(record: dict[str, Any]) -> str:
+    sha256 = record["sha256"]
+    if not isinstance(sha256, str) or len(sha256) != _DIGEST_LENGTH:
+        msg = f"sha256 is {sha256!r}; wanted {_DIGEST_LENGTH} hexadecimal digits"
+        raise ValueError(msg)
+    return sha256
+
+
+def _text(record: dict[str, Any], name: str) -> str:
+    text = record[name]
+    if not isinstance(text, str) or not text:
+        msg = f"{name} is {text!r}; wanted text"
+        raise ValueError(msg)
+    return text
+
+
+def _number(record: dict[str, Any], name: str) -> float:
+    number = record[name]
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        msg = f"{name} is {number!r}; wanted a number"
+        raise ValueError(msg)
+    return float(number)
+
+
+def _settings(about: dict[str, Any]) -> tuple[float, int]:
+    """Return the edge of the windows in um, and the seed."""
+    settings = about["settings"]
+    seed = settings["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        msg = f"seed is {seed!r}; wanted a whole number from 0 to 2**32 - 1"
+        raise ValueError(msg)
+    return positive(_number(settings, "window_um"), name="window_um"), seed
 
 
 def _read_table(path: Path, sha256: str) -> pd.DataFrame:
@@ -173,30 +213,31 @@ def _read_table(path: Path, sha256: str) -> pd.DataFrame:
     if found != sha256:
         msg = (
             f"{path} is not the table that {ABOUT} describes (its SHA-256 begins with {found[:12]}, not "
-            f"{str(sha256)[:12]}); make the data set anew"
+            f"{sha256[:12]}); make the data set anew"
         )
         raise FileFormatError(msg)
     return pd.read_parquet(path, engine="pyarrow")
 
 
 def _area(record: dict[str, Any], frame: pd.DataFrame, about: dict[str, Any], folder: Path) -> Area:
-    mosaic, settings, name = record["mosaic"], about["settings"], record["name"]
+    mosaic, name, (window_um, seed) = record["mosaic"], _text(record, "name"), _settings(about)
     rows = frame[frame["area"] == name]
-    if len(rows) != record["pairs"]:
+    if not len(rows) or len(rows) != record["pairs"]:
         msg = f"area {name} has {len(rows)} rows, {ABOUT} says {record['pairs']}"
         raise ValueError(msg)
-    anchors: GreyScale | AnchorFit = GreyScale(**mosaic["anchors"])
+    anchors: GreyScale | AnchorFit = GreyScale(*(_number(mosaic["anchors"], one) for one in ("matrix", "clinker")))
     if mosaic["anchors_fit"] is not None:
         anchors = AnchorFit(**(mosaic["anchors_fit"] | {"scale": anchors}))
     listed = Listed(
         indents=indents_of(rows),
-        table_sha256=record["table"]["sha256"],
-        mosaic_sha256=mosaic["sha256"],
-        pixel_size=PixelSize(mosaic["pixel_size_um"], mosaic["pixel_size_source"]),
+        table_sha256=_digest(record["table"]),
+        mosaic_sha256=_digest(mosaic),
+        pixel_size=PixelSize(_number(mosaic, "pixel_size_um"), _text(mosaic, "pixel_size_source")),
         anchors=anchors,
-        window_um=settings["window_um"],
-        seed=settings["seed"],
-        sha256=about["manifest"]["sha256"],
+        window_um=window_um,
+        seed=seed,
+        sha256=_digest(about["manifest"]),
     )
-    path = find_moved(Path(mosaic["path"]), folder, what=f"the mosaic of {name} in {folder}")
-    return Area(name, path, folder / record["table"]["path"], listed)
+    table = folder / _text(record["table"], "path")
+    path = find_moved(Path(_text(mosaic, "path")), folder, what=f"the mosaic of {name} in {folder}")
+    return Area(name, path, table, listed)
