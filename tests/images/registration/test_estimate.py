@@ -129,6 +129,60 @@ def test_tiles_without_a_match_are_said_to_be_untrusted() -> None:
     assert found.to_json()["tiles"]["used"] == np.count_nonzero(found.status == "used")
 
 
+def test_tiles_that_show_nothing_are_weak_and_told() -> None:
+    values = image(after_values(seams=False), seed=2).read(0, 0, EDGE, EDGE).copy()
+    values[300:800, 400:1000] = 140
+    after = Micrograph.from_array(values, pixel_size=None)
+    found = register(before_image(), after, config=SMALL, threads=2)
+    x, y = found.tiles.after_xy.T
+    flat = (x > 464) & (x < 936) & (y > 364) & (y < 736)
+    assert flat.sum() > 10
+    assert set(found.status[flat]) == {"weak"}
+    assert any("are not trusted" in note for note in found.notes)
+    beyond = (truth(found.tiles.after_xy, seams=False) < -64).any(axis=1)
+    assert set(found.status[beyond]) <= {"outside"}
+
+
+def test_mostly_flat_images_are_refused() -> None:
+    values = np.full((EDGE, EDGE), 140, np.uint8)
+    values[:450, :700] = image(after_values(seams=False), seed=2).read(0, 0, 450, 700)
+    before = before_image().read(0, 0, EDGE, EDGE)
+    with pytest.raises(InputError, match="only .* of .* tiles that should"):
+        register(
+            Micrograph.from_array(before, pixel_size=None),
+            Micrograph.from_array(values, pixel_size=None),
+            config=SMALL,
+            threads=2,
+        )
+
+
+@functools.cache
+def holed() -> Registration:
+    """A smooth distortion, and a part of the after-image in which nothing but noise shows."""
+    values = after_values(seams=False, imprints=False).copy()
+    values[350:850, 350:850] = 110
+    return register(before_image(), image(values, seed=2), config=SMALL, threads=2)
+
+
+def test_nothing_is_claimed_where_the_after_image_shows_nothing() -> None:
+    found = holed()
+    places = np.random.default_rng(3).uniform(0, EDGE - 1, (6000, 2))
+    true = truth(places, seams=False)
+    shown = ((true >= 0) & (true <= EDGE - 1)).all(axis=1)
+    places, true = places[shown], true[shown]
+    away = np.hypot(*(found.field.before_xy(places) - true).T)
+    told, reliable = found.field.error_px(true), found.field.reliable(true)
+    deep = ((places > 450) & (places < 750)).all(axis=1)
+    far = ((places < 222) | (places > 978)).any(axis=1)
+    assert deep.sum() > 300
+    assert reliable[deep].mean() < 0.02
+    assert reliable[far].mean() > 0.95
+    # Half of the true errors, at least, are no larger than what is told, and the whole of them is of its size.
+    assert np.sqrt(np.mean((away[deep] / told[deep]) ** 2) / 2) < 1.7
+    assert np.median(told[deep]) > 2 * np.median(told[far])
+    assert 0.3 < np.median(away[far & reliable]) / 1.18 / np.median(told[far & reliable]) < 3
+
+
 def test_pixel_sizes_say_what_scale_to_expect_and_16_bit_is_fine() -> None:
     scale = 1.6
     after = image(after_values(seams=False, scale=scale), seed=2, dtype="uint16", um=0.064)

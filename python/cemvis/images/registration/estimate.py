@@ -30,6 +30,7 @@ LOW_OVERLAP = 0.5  # of the after-image
 _OVERVIEW_TILE_PX = 160
 _LEVEL_RATIO = 8
 _SAME_WINDOW_PX = 256
+_EDGE_SHARE = 0.05
 
 
 def register(
@@ -93,6 +94,7 @@ def register(
         shapes=shapes,
         node_px=side / 2,
         reach_px=side,
+        trust_px=side / 2,
     )
     residual = np.hypot(*(field.before_xy(tiles.after_xy) - tiles.found_xy).T)
     result = Registration(field, tiles, status, similarity, residual, ())
@@ -169,7 +171,9 @@ def _coarse_field(
     affine = _affine_through(tiles.after_xy[used], tiles.found_xy[used])
     pieces = Pieces(np.array([-0.5, shapes[0][1] - 0.5]), np.array([-0.5, shapes[0][0] - 0.5]))
     node = side * after.factor / 2
-    return fit_field(tiles.only(used), pieces, affine=affine, shapes=shapes, node_px=node, reach_px=2 * node)
+    return fit_field(
+        tiles.only(used), pieces, affine=affine, shapes=shapes, node_px=node, reach_px=2 * node, trust_px=node
+    )
 
 
 def _affine_through(after: Floats, before: Floats) -> Floats:
@@ -212,12 +216,18 @@ def _final_tiles(
     jobs = []
     for rows_px in _inner(pieces.y_edges, after):
         for columns_px in _inner(pieces.x_edges, after):
-            (left, right), (top, bottom) = _shown(columns_px, rows_px, expect, before.shape)
+            (left, right), (top, bottom) = _shown(columns_px, rows_px, expect, before.shape, share=0.5)
             shape = _tile_edge(bottom - top + 1, config), _tile_edge(right - left + 1, config)
             if min(shape) < LEAST_TILE_PX:
                 continue
             near = min(step, 0.75 * min(shape)) if min(shape) < config.tile_px else step
-            corners = tile_corners((left, right), (top, bottom), shape, near)
+            # Where the before-image's edge runs askew, more tiles follow it: they need not lie on it altogether.
+            widest = _shown(columns_px, rows_px, expect, before.shape, share=_EDGE_SHARE)
+            outer = tile_corners(*widest, shape, near)
+            outer = outer[((outer == outer.min(axis=0)) | (outer == outer.max(axis=0))).any(axis=1)]
+            inner = tile_corners((left, right), (top, bottom), shape, near)
+            beyond = ((outer < inner.min(axis=0)) | (outer > inner.max(axis=0))).any(axis=1)
+            corners = np.concatenate([inner, outer[beyond]])
             jobs.append(TileJob(corners, shape, expect))
     matched = match_tiles(
         before,
@@ -245,7 +255,12 @@ def _inner(edges: Floats, after: Level) -> list[tuple[int, int]]:
 
 
 def _shown(
-    x_px: tuple[int, int], y_px: tuple[int, int], expect: Callable[[Floats], Floats], shape: tuple[int, int]
+    x_px: tuple[int, int],
+    y_px: tuple[int, int],
+    expect: Callable[[Floats], Floats],
+    shape: tuple[int, int],
+    *,
+    share: float,
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the part of a piece (first and last column, row) that the before-image shows, by its bounding box.
 
@@ -256,9 +271,9 @@ def _shown(
     inside = ((grid >= 0) & (grid <= np.array([shape[1], shape[0]]) - 1)).all(axis=-1)
     if not inside.any():
         return x_px, y_px
-    # Half of what any row or column shows has to be there: a rotated edge cuts a wedge from the box.
-    columns = np.flatnonzero(inside.sum(axis=0) >= inside.sum(axis=0).max() / 2)
-    rows = np.flatnonzero(inside.sum(axis=1) >= inside.sum(axis=1).max() / 2)
+    # That share of what any row or column shows has to be there: a rotated edge cuts a wedge from the box.
+    columns = np.flatnonzero(inside.sum(axis=0) >= inside.sum(axis=0).max() * share)
+    rows = np.flatnonzero(inside.sum(axis=1) >= inside.sum(axis=1).max() * share)
     return (
         (math.ceil(xs[columns[0]]), math.floor(xs[columns[-1]])),
         (math.ceil(ys[rows[0]]), math.floor(ys[rows[-1]])),

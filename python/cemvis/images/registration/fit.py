@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.images.registration.field import LEAST_NODES, DisplacementField
+from cemvis.images.registration.gaps import GapError, Gaps, gaps_of, misses_in, some_pieces
 from cemvis.images.registration.tiles import Tiles
 
 Floats = NDArray[np.float64]
@@ -137,6 +138,7 @@ def fit_field(
     shapes: tuple[tuple[int, int], tuple[int, int]],
     node_px: float,
     reach_px: float,
+    trust_px: float,
     least_support: float = 0.4,
     most_error_px: float = 1.0,
 ) -> DisplacementField:
@@ -156,9 +158,11 @@ def fit_field(
         Distance of the nodes, at most.
     reach_px
         How far from the nearest tile's centre the fit goes on; beyond, it stays what it is there.
+    trust_px
+        A node farther than that, along x or y, from the nearest tile's centre is not reliable: half a tile's edge, so
+        that a tile that was found shows the place.
     least_support, most_error_px
-        A node is reliable if it is within that reach, at least that share of the tiles around it agrees, and its
-        estimated error is no larger.
+        Nor is one around which a smaller share of the tiles agrees, or with a larger estimated error.
     """
     counts = [
         np.maximum(np.ceil(np.diff(edges) / node_px).astype(np.int64) + 1, LEAST_NODES)
@@ -171,21 +175,33 @@ def fit_field(
     starts = [np.concatenate([[0], np.cumsum(many)]) for many in counts]
     size = (len(lines[1]), len(lines[0]))
     residual, error, reliable = np.zeros((*size, 2)), np.full(size, np.inf), np.zeros(size, bool)
+    distance, beyond = np.full(size, np.inf), np.full(size, np.inf)
     values = tiles.found_xy - tiles.after_xy @ affine[:, :2].T - affine[:, 2]
     column, row = pieces.of(tiles.after_xy)
     order = np.argsort(row * len(counts[0]) + column, kind="stable")
     bounds = np.searchsorted((row * len(counts[0]) + column)[order], np.arange(len(counts[0]) * len(counts[1]) + 1))
+    tried, misses = set(some_pieces(len(bounds) - 1).tolist()), []
     for number in range(len(bounds) - 1):
         mine = order[bounds[number] : bounds[number + 1]]
         j, i = divmod(number, len(counts[0]))
         window = np.s_[starts[1][j] : starts[1][j + 1], starts[0][i] : starts[0][i + 1]]
         at = np.stack(np.meshgrid(lines[0][window[1]], lines[1][window[0]]), axis=-1)
-        held, away = _held_near(at.reshape(-1, 2), tiles.after_xy[mine], reach_px)
-        fit = fit_locally(tiles.after_xy[mine], values[mine], tiles.error_px[mine], held)
-        trusted = (away <= reach_px) & (fit.support >= least_support) & (fit.error_px <= most_error_px)
+        xy, own = tiles.after_xy[mine], (values[mine], tiles.error_px[mine])
+        near = _nearness(at.reshape(-1, 2), xy, reach_px)
+        fit = fit_locally(xy, *own, near.held)
+        trusted = (near.square_px <= trust_px) & (fit.support >= least_support)
         residual[window] = fit.values.reshape(at.shape)
         error[window] = fit.error_px.reshape(at.shape[:2])
         reliable[window] = trusted.reshape(at.shape[:2])
+        distance[window] = near.gaps.distance_px.reshape(at.shape[:2])
+        beyond[window] = near.gaps.beyond_px.reshape(at.shape[:2])
+        if number in tried:
+            misses += misses_in(xy, *own, reach_px=reach_px, neighbours=NEIGHBOURS, fit=_fit_block)
+    steepest = float(values.std()) / max(float(np.ptp(tiles.after_xy)), 1.0) if len(values) else 0.0
+    added = GapError.learnt(misses, spacing_px=1.5 * trust_px, steepest=2 * steepest)
+    known = np.isfinite(error)
+    error[known] = np.hypot(error[known], added(Gaps(distance[known], beyond[known])))
+    reliable &= error <= most_error_px
     _fill_empty(residual, error, lines)
     return DisplacementField(
         after_shape=shapes[0],
@@ -201,16 +217,28 @@ def fit_field(
     )
 
 
-def _held_near(at: Floats, xy: Floats, reach_px: float) -> tuple[Floats, Floats]:
-    """Return places moved towards the nearest of `xy` until within reach of it, and how far off they were."""
+@dataclass(frozen=True, eq=False)
+class _Nearness:
+    """Places (m, 2) moved towards the nearest tile until within reach of it, and how far off tiles they were."""
+
+    held: Floats
+    square_px: Floats  # to the nearest, along x or y
+    gaps: Gaps
+
+
+def _nearness(at: Floats, xy: Floats, reach_px: float) -> _Nearness:
     from scipy.spatial import cKDTree
 
     if len(xy) == 0:
-        return at, np.full(len(at), np.inf)
-    distance, index = cKDTree(xy).query(at)
-    away = np.asarray(distance)
-    share = np.minimum(1.0, reach_px / np.maximum(away, 1e-9))[:, None]
-    return np.asarray(xy[index] + share * (at - xy[index])), away
+        far = np.full(len(at), np.inf)
+        return _Nearness(at, far, Gaps(far, far))
+    tree = cKDTree(xy)
+    count = min(NEIGHBOURS, len(xy))
+    found, index = (np.asarray(each).reshape(len(at), count) for each in tree.query(at, k=count))
+    share = np.minimum(1.0, reach_px / np.maximum(found[:, 0], 1e-9))[:, None]
+    nearest = xy[index[:, 0]]
+    square = np.asarray(tree.query(at, p=np.inf)[0])
+    return _Nearness(nearest + share * (at - nearest), square, gaps_of(xy[index] - at[:, None]))
 
 
 def _fill_empty(residual: Floats, error: Floats, lines: list[Floats]) -> None:

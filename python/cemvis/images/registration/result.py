@@ -76,7 +76,7 @@ class Registration:
     tiles : Tiles
         All tiles matched at full resolution, positions in px of the full images.
     status : (n,) str
-        Of each tile: "used", "outside" (of the before-image), "weak" (no clear match) or "outlier".
+        Of each tile: "used", "outside" (of the before-image), "weak" (no clear match, or nothing to see) or "outlier".
     similarity : Similarity
         The first, global estimate.
     residual_px : (n,) float64
@@ -168,7 +168,7 @@ def judged(tiles: Tiles, config: RegistrationConfig) -> NDArray[np.str_]:
     status = np.full(len(tiles), USED, dtype="<U8")
     found = np.isfinite(tiles.found_xy).all(axis=1)
     status[~found | (tiles.peak < config.least_peak) | (tiles.contrast < config.least_contrast)] = WEAK
-    status[~found & (tiles.peak == 0)] = OUTSIDE
+    status[np.isnan(tiles.peak)] = OUTSIDE
     used = np.flatnonzero(status == USED)
     status[used[outliers(tiles.after_xy[used], tiles.shift[used])]] = OUTLIER
     return status

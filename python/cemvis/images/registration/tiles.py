@@ -36,9 +36,10 @@ class Tiles:
     after_xy : (n, 2) float64
         Centres.
     expected_xy, found_xy : (n, 2) float64
-        Where the centre was expected and found on the before-image; NaN where the tile is not on it.
+        Where the centre was expected and found on the before-image; NaN where it was not found.
     peak : (n,) float64
-        Height of the correlation's peak: 1 for equal tiles.
+        Height of the correlation's peak: 1 for equal tiles, 0 where one shows nothing at all, NaN where the tile is not
+        on the before-image.
     contrast : (n,) float64
         The peak over the highest one elsewhere.
     error_px : (n,) float64
@@ -234,11 +235,10 @@ class _Correlation:
 
     def __call__(self, after: NDArray[np.float32], before: NDArray[np.float32]) -> tuple[float, ...]:
         """Return shift x, shift y, peak, contrast and error of the after-tile's place on the before-tile."""
-        nothing = (np.nan, np.nan, 0.0, 0.0, np.nan)
         seen = np.isfinite(before)
         share = float(seen.mean())
         if share < _LEAST_SEEN:
-            return nothing
+            return (np.nan, np.nan, np.nan, 0.0, np.nan)
         if share < 1:
             before = np.where(seen, before, before[seen].mean())
             after = np.where(seen, after, after[seen].mean())
@@ -250,7 +250,7 @@ class _Correlation:
         )
         total = float((self._band * size ** (1 - WHITENING) * self._both).sum())
         if not total > 0:
-            return nothing
+            return (np.nan, np.nan, 0.0, 0.0, np.nan)
         surface = self._fft.irfft2(two * np.conj(one) * levelled, s=self._shape) * (
             self._shape[0] * self._shape[1] / total
         )
