@@ -101,6 +101,37 @@ def test_a_network_is_trained_on_nothing_that_the_others_see(guard_px, seed) -> 
     assert len(split.neighbours) == round(0.1 * (len(split.train) + len(split.neighbours)))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_batches_to_be_tested_on_are_and_the_rest_is_drawn_as_ever(seed) -> None:
+    batches, places = grid_of(1, side=4, batches=6)
+    for named in ([], [3], [0, 7, 9], list(range(14))):
+        tested = np.isin(batches, named)
+        simple = batch_split(batches, level=0.9, seed=seed, tested=tested)
+        network = network_split(batches, places, guard_px=1, level=0.9, seed=seed, tested=tested)
+        for split, count in ((simple, 7), (network, 5)):
+            assert set(named) <= set(batches[split.test])
+            assert len(np.unique(batches[split.test])) == max(count, len(named))
+            assert not set(batches[split.train]) & set(batches[split.test])
+            assert len(split.train) > 0
+        # Naming what would be drawn anyway changes nothing.
+        again = network_split(
+            batches, places, guard_px=1, level=0.9, seed=seed, tested=np.isin(np.arange(len(batches)), network.test)
+        )
+        if not named:
+            for name in SETS:
+                np.testing.assert_array_equal(getattr(again, name), getattr(network, name))
+
+
+def test_testing_on_all_batches_is_refused_and_few_leave_some_to_train_on() -> None:
+    batches, places = grid_of(3, side=5, batches=1)
+    split = network_split(batches, places, guard_px=1, level=0.9, seed=0, tested=batches > 0)
+    assert (set(batches[split.test]), set(batches[split.train])) == ({1, 2}, {0})
+    assert len(split.validation) >= 2
+    for function in (batch_split, lambda *a, **k: network_split(a[0], places, guard_px=1, **k)):
+        with pytest.raises(InputError, match="all batches that are left are to be tested on"):
+            function(batches, level=0.9, seed=0, tested=batches >= 0)
+
+
 def test_the_network_split_depends_on_its_seed_only() -> None:
     batches, places = grid_of(1, side=4, batches=6)
 

@@ -197,6 +197,45 @@ def test_rows_with_one_property_serve_models_of_that_one(base, tmp_path) -> None
         train(load_data_set(tmp_path / "bare").areas, tmp_path / "n.safetensors", TRAINING)
 
 
+class SplitSeenError(Exception):
+    """Ends a training once it has drawn its split."""
+
+
+@pytest.mark.parametrize("network", ["table", "resnet"])
+def test_batches_called_test_are_never_trained_on_even_where_others_drop_out(base, tmp_path, monkeypatch, network):
+    for name in ("one", "two"):
+        table = pd.read_csv(base / name / "indents.csv")
+        table.loc[table["batch"].isin(["b0", "b5"]), "hardness_gpa"] = np.nan
+        table.to_csv(base / name / "indents.csv", index=False)
+    seen = []
+
+    def watched(plain):
+        def split(*arguments, **options):
+            seen.append(plain(*arguments, **options))
+            raise SplitSeenError
+
+        return split
+
+    monkeypatch.setattr("cemvis.models.training.batch_split", watched(batch_split))
+    monkeypatch.setattr("cemvis.models.network_training.network_split", watched(network_split))
+    quick = ResNetConfig(downsample=2, stem_pool=True, trainer=TrainerConfig(epochs=1, device="cpu"))
+    config = replace(TRAINING, network=network, resnet=quick, window_um=3.2)
+    redrawn = 0
+    for seed in range(3):
+        folders = [base / "one", base / "two"]
+        make_data_set(folders, tmp_path / "data", replace(CONFIG, seed=seed, window_um=3.2), overwrite=True)
+        data = load_data_set(tmp_path / "data")
+        left = data.frame[data.frame["hardness_gpa"].notna()].reset_index(drop=True)
+        tested = set(np.flatnonzero(left["split_batch"] == "test"))
+        assert len(left) == 12 * 36
+        for drawn in (seed, seed + 100):
+            with pytest.raises(SplitSeenError):
+                train(data.areas, tmp_path / "m.safetensors", replace(config, seed=drawn))
+        assert tested <= set(seen[-2].test)
+        redrawn += not tested <= set(seen[-1].test)
+    assert redrawn > 0
+
+
 def test_each_filter_takes_its_rows_and_counts_them(base, tmp_path) -> None:
     located = base / "one" / "located"
     table = pd.read_csv(located / "located.csv")

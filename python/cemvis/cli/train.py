@@ -97,7 +97,8 @@ def command(
     right, y down), modulus_gpa, hardness_gpa, batch, and perhaps status: rows that are not "ok" are left out.
 
     Or FOLDERS is one data set that `cemvis dataset` wrote, taken as it is. What is trained and tested on is drawn from
-    the seed all the same: with the data set's own, the batches that its split_batch calls "test" are tested on.
+    the seed all the same: with the data set's own, the batches that its split_batch calls "test" are tested on and
+    never trained on, also where other batches drop out.
 
     Scores, a CSV of them and figures are written beside the model.
 

@@ -73,6 +73,8 @@ class WindowPairs:
         Counted through all mosaics.
     cell_px : int
         Edge of the cells that the values are for, in pixels.
+    tested : (n,) bool or None
+        Pairs whose batches are tested on before others are drawn.
     """
 
     mosaics: tuple[MosaicWindows, ...]
@@ -80,6 +82,7 @@ class WindowPairs:
     measured_gpa: dict[str, Floats]
     batches: NDArray[np.int64]
     cell_px: int
+    tested: NDArray[np.bool_] | None = None
 
     @property
     def places(self) -> Places:
@@ -157,7 +160,9 @@ def train_window_network(
         raise InputError(msg)
     truth = pairs.targets_gpa
     guard_px = max(layout.window_px, pairs.cell_px)
-    split = network_split(pairs.batches, pairs.places, guard_px=guard_px, level=level, seed=config.seed)
+    split = network_split(
+        pairs.batches, pairs.places, guard_px=guard_px, level=level, seed=config.seed, tested=pairs.tested
+    )
     examples, standards = standardised(pairs, split.train, layout, config.seed)
     torch.manual_seed(config.seed)
     module = ResNet(layout)

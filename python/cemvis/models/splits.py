@@ -53,7 +53,9 @@ def random_split(n: int, *, seed: int) -> RandomSplit:
     return RandomSplit(np.sort(train), np.sort(test))
 
 
-def batch_split(batches: NDArray[np.int64], *, level: float, seed: int) -> BatchSplit:
+def batch_split(
+    batches: NDArray[np.int64], *, level: float, seed: int, tested: NDArray[np.bool_] | None = None
+) -> BatchSplit:
     """Split pairs by whole batches: about 20 % to test on, 30 % to calibrate intervals on, the rest to train on.
 
     Many calibration batches keep the intervals narrow, and a model of one feature needs few to train on. Calibration
@@ -71,23 +73,40 @@ def batch_split(batches: NDArray[np.int64], *, level: float, seed: int) -> Batch
         Share of the measurements that the intervals are to hold.
     seed : int
         The same seed and batches give the same split.
+    tested : (n,) bool, optional
+        Pairs whose batches are tested on before others are drawn.
 
     Raises
     ------
     InputError
-        If there are fewer than two batches.
+        If there are fewer than two batches, or all are in `tested`.
     """
     names = np.unique(batches)
     if len(names) < 2:
         msg = "all pairs are of one batch; wanted at least 2, one to train on and one to test on (column batch)"
         raise InputError(msg)
-    shuffled = np.random.default_rng(seed).permutation(names)
-    n_test = max(1, round(TEST_SHARE * len(names)))
+    first = _first(batches, tested)
+    shuffled = _ahead(np.random.default_rng(seed).permutation(names), first)
+    n_test = max(1, round(TEST_SHARE * len(names)), len(first))
     n_calibration = max(least_batches(level), round(_CALIBRATION_SHARE * len(names)))
     if len(names) - n_test - n_calibration < _LEAST_TRAINING_SHARE * len(names):
         n_calibration = 0
     test, calibration, train = np.split(shuffled, [n_test, n_test + n_calibration])
     return BatchSplit(*(np.flatnonzero(np.isin(batches, part)) for part in (train, calibration, test)))
+
+
+def _first(batches: NDArray[np.int64], tested: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """Return the batches that have to be tested on, and refuse to test on all."""
+    first = np.unique(batches[tested]) if tested is not None else batches[:0]
+    if len(first) and len(first) == len(np.unique(batches)):
+        msg = "all batches that are left are to be tested on; wanted at least one to train on (column batch)"
+        raise InputError(msg)
+    return first
+
+
+def _ahead(names: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `names` with those in `first` ahead, both in the order that they have."""
+    return names[np.argsort(~np.isin(names, first), kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -123,7 +142,13 @@ class Places(NamedTuple):
 
 
 def network_split(
-    batches: NDArray[np.int64], places: Places, *, guard_px: int, level: float, seed: int
+    batches: NDArray[np.int64],
+    places: Places,
+    *,
+    guard_px: int,
+    level: float,
+    seed: int,
+    tested: NDArray[np.bool_] | None = None,
 ) -> NetworkSplit:
     """Split pairs by whole batches: some to train on, to choose the epoch, to calibrate, and to test.
 
@@ -146,19 +171,22 @@ def network_split(
         Share of the measurements that the intervals are to hold.
     seed : int
         The same seed and batches give the same split.
+    tested : (n,) bool, optional
+        Pairs whose batches are tested on before others are drawn.
 
     Raises
     ------
     InputError
-        If there are fewer than two batches, or a set is left with fewer than two pairs.
+        If there are fewer than two batches, all are in `tested`, or a set is left with fewer than two pairs.
     """
     names = np.unique(batches)
     if len(names) < 2:
         msg = "all pairs are of one batch; wanted at least 2, one to train on and one to test on (column batch)"
         raise InputError(msg)
     rng = np.random.default_rng(seed)
-    counts = _network_counts(len(names), level)
-    parts = np.split(rng.permutation(names), np.cumsum(list(counts.values())))
+    first = _first(batches, tested)
+    counts = _network_counts(len(names), level, tested=len(first))
+    parts = np.split(_ahead(rng.permutation(names), first), np.cumsum(list(counts.values())))
     sets = {name: np.flatnonzero(np.isin(batches, part)) for name, part in zip(counts, parts, strict=False)}
     inner = np.flatnonzero(np.isin(batches, parts[-1]))
     held_out = np.concatenate(list(sets.values()))
@@ -182,13 +210,14 @@ def network_split(
     return NetworkSplit(**sets, guarded=len(inner) - len(free))
 
 
-def _network_counts(batches: int, level: float) -> dict[str, int]:
+def _network_counts(batches: int, level: float, *, tested: int) -> dict[str, int]:
     """Return how many batches go into each set that is not trained on."""
     counts = {name: max(1, round(share * batches)) for name, share in NETWORK_SHARES.items()}
+    counts["test"] = max(tested, counts["test"])
     counts["calibration"] = max(least_batches(level), counts["calibration"])
     if batches - sum(counts.values()) < _LEAST_NETWORK_SHARE * batches:
         counts["calibration"] = 0
-    if batches < 3:
+    if batches - counts["test"] < 2:
         counts["validation"] = 0
     return counts
 

@@ -44,6 +44,7 @@ def train_property(
     network: str,
     level: float,
     seed: int,
+    tested: NDArray[np.bool_] | None = None,
 ) -> TrainedProperty:
     """Train the model of one property and report how good it is.
 
@@ -61,6 +62,8 @@ def train_property(
     level : float
         Share of the measurements that the intervals are to hold, in a new batch of the same specimens and sessions.
     seed : int
+    tested : (n,) bool, optional
+        Pairs whose batches are tested on before others are drawn.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def train_property(
         msg = f"every window has the same mean grey level ({mean_grey[0]:g}); there is nothing to learn from"
         raise InputError(msg)
     kind = NETWORKS[network]
-    split = batch_split(batches, level=level, seed=seed)
+    split = batch_split(batches, level=level, seed=seed, tested=tested)
     fitted = kind.fit(mean_grey[split.train], truth[split.train], level=level)
     held_out = split.calibration
     interval = calibrate(fitted.predict(mean_grey[held_out]), truth[held_out], batches[held_out], level=level)

@@ -16,6 +16,7 @@ from cemvis.images.grey_scale import AnchorFit, GreyScale
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows._dataset_rows import MEASURED, indents_of
 from cemvis.workflows._dataset_sources import find_moved
+from cemvis.workflows._dataset_splits import TEST
 from cemvis.workflows.pairs import Area, Listed, Pairs
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ def _area(record: dict[str, Any], frame: pd.DataFrame, about: dict[str, Any], fo
         window_um=window_um,
         seed=seed,
         sha256=_digest(about["manifest"]),
+        tested=(rows["split_batch"] == TEST).to_numpy(bool),
     )
     table = folder / _text(record["table"], "path")
     path = find_moved(Path(_text(mosaic, "path")), folder, what=f"the mosaic of {name} in {folder}")

@@ -15,7 +15,8 @@ Words = NDArray[np.str_]
 def split_by_pairs(n: int, *, seed: int) -> Words:
     """Return "train", "validation" or "test" for each of `n` pairs: 70, 15 and 15 %, drawn one by one.
 
-    What is tested on is also tested on by ``cemvis.models.splits.random_split`` with the same seed, which draws 20 %.
+    What is tested on is also tested on by ``cemvis.models.splits.random_split`` with the same seed, which draws 20 %,
+    if it is given the same pairs: training leaves out some that lack a property or that a network's field does not fit.
     """
     from sklearn.model_selection import train_test_split
 
@@ -33,7 +34,8 @@ def split_by_batches(batches: NDArray[np.int64], *, seed: int) -> Words:
     """Return "train", "validation" or "test" for each pair: about 70, 15 and 15 % of the batches, each of them whole.
 
     The batches to test on are those of ``cemvis.models.splits.network_split`` with the same seed, and among those of
-    ``batch_split``, which takes 20 %. With two batches none is left to validate on, with one all pairs are "train".
+    ``batch_split``, which takes 20 %, as long as every batch is there; training on a data set with its own seed tests
+    on them even if others have dropped out. With two batches none is left to validate on, with one all are "train".
 
     Parameters
     ----------

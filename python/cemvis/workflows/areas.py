@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cemvis.errors import InputError, PixelSizeError
 from cemvis.images.grey_scale import AnchorFit, GreyScale
@@ -41,6 +42,8 @@ class Listed:
         Of the splits.
     sha256 : str
         Digest of the list; empty while it is being made.
+    tested : (n,) bool or None
+        Which of the indents are in batches to test on; None while the list is being made.
     """
 
     indents: Indents
@@ -51,6 +54,7 @@ class Listed:
     window_um: float
     seed: int = 0
     sha256: str = ""
+    tested: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,13 @@ class Pairs:
     at_border: int
     shape: tuple[int, int]
 
+    def tested(self, seed: int) -> NDArray[np.bool_]:
+        """Return which pairs are in batches that their data set tests on, (n,) bool; none with another seed."""
+        listed = self.area.listed
+        if listed is None or listed.tested is None or listed.seed != seed:
+            return np.zeros(len(self.indents), bool)
+        return listed.tested[self.indents.row]
+
 
 def pair_area(
     area: Area,

@@ -167,7 +167,7 @@ def train(
         if on_area is not None:
             on_area(pairs[-1], transforms[-1])
     check_same_material(pairs)
-    pooled = _pool(pairs, transforms)
+    pooled = _pool(pairs, transforms, config.seed)
     if layout is None:
         fitted = _fit_to_grey(pooled, config, files)
     else:
@@ -258,14 +258,15 @@ def _transform(scale: GreyScale, pairs: Pairs) -> GreyTransform:
 
 @dataclass(frozen=True)
 class _Pooled:
-    """The pairs of all areas: mean grey on the model's scale, and batches counted through."""
+    """The pairs of all areas: mean grey on the model's scale, batches counted through, which have to be tested on."""
 
     mean_grey: Floats
     measured: dict[str, Floats]
     batches: NDArray[np.int64]
+    tested: NDArray[np.bool_]
 
 
-def _pool(pairs: Sequence[Pairs], transforms: Sequence[GreyTransform]) -> _Pooled:
+def _pool(pairs: Sequence[Pairs], transforms: Sequence[GreyTransform], seed: int) -> _Pooled:
     # Batches of two areas are never the same, whatever they are called.
     offsets = np.cumsum([0, *(int(each.indents.batch.max()) + 1 for each in pairs)])
     return _Pooled(
@@ -275,6 +276,7 @@ def _pool(pairs: Sequence[Pairs], transforms: Sequence[GreyTransform]) -> _Poole
             for name in pairs[0].indents.measured_gpa
         },
         batches=np.concatenate([each.indents.batch + first for each, first in zip(pairs, offsets, strict=False)]),
+        tested=np.concatenate([each.tested(seed) for each in pairs]),
     )
 
 
@@ -297,6 +299,7 @@ def _fit_to_grey(pooled: _Pooled, config: TrainConfig, files: TrainedFiles) -> _
             network=config.network,
             level=config.level,
             seed=config.seed,
+            tested=pooled.tested,
         )
         for name, measured in pooled.measured.items()
     ]
@@ -336,7 +339,9 @@ def _fit_network(
     if not config.resnet.resume:  # all that can be known beforehand is known by now
         files.checkpoint.unlink(missing_ok=True)
     with opened_windows(pairs, transforms, layout) as mosaics:
-        windows = WindowPairs(mosaics, pooled.mean_grey, pooled.measured, pooled.batches, pairs[0].window_px)
+        windows = WindowPairs(
+            mosaics, pooled.mean_grey, pooled.measured, pooled.batches, pairs[0].window_px, pooled.tested
+        )
         trained = train_window_network(
             windows,
             layout,
