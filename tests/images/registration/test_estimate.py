@@ -147,7 +147,7 @@ def test_mostly_flat_images_are_refused() -> None:
     values = np.full((EDGE, EDGE), 140, np.uint8)
     values[:450, :700] = image(after_values(seams=False), seed=2).read(0, 0, 450, 700)
     before = before_image().read(0, 0, EDGE, EDGE)
-    with pytest.raises(InputError, match="only .* of .* tiles that should"):
+    with pytest.raises(InputError, match=r"only \d+ of \d+ tiles that should"):
         register(
             Micrograph.from_array(before, pixel_size=None),
             Micrograph.from_array(values, pixel_size=None),

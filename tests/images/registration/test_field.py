@@ -118,6 +118,31 @@ def test_reliable_only_where_both_images_are_and_nodes_bear_it() -> None:
     assert np.isfinite(field.error_px(far)).all()
 
 
+def test_where_the_way_back_does_not_settle_nothing_is_reliable() -> None:
+    """On the left the residual is smooth; on the right it swings by more than its own wavelength, so that it folds."""
+    calm = DisplacementField.from_affine(np.eye(2, 3), after_shape=SHAPE, before_shape=SHAPE)
+    count = 61
+    x, sign = np.arange(count), np.where(np.arange(count) % 2 == 0, 1.0, -1.0)
+    residual = np.zeros((4, count, 2))
+    residual[..., 0] = np.where(x > 30, 40 * sign, 0.0)
+    parts = {name: getattr(calm, name) for name in calm.__dataclass_fields__}
+    wild = DisplacementField(
+        **parts
+        | {
+            "x_nodes": np.array([count]),
+            "residual_px": residual,
+            "node_error_px": np.zeros((4, count)),
+            "node_reliable": np.ones((4, count), bool),
+        }
+    )
+    places = np.random.default_rng(8).uniform([5, 5], [595, 395], (400, 2))
+    back = np.hypot(*(wild.before_xy(wild.after_xy(places)) - places).T)
+    assert np.count_nonzero(back > 0.1) > 50
+    assert not wild.reliable(places)[back > 0.1].any()
+    left = places[:, 0] < 200
+    assert wild.reliable(places)[left].all()
+
+
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     field = broken_field()
     field.save(tmp_path / "field.npz")
@@ -157,6 +182,16 @@ def test_tables_have_to_fit() -> None:
         {"x_nodes": np.array([4, 7])},
         {"affine": np.zeros((2, 3))},
         {"residual_px": field.residual_px * np.nan},
+        {"x_nodes": field.x_nodes.astype(float)},
+        {"y_nodes": field.y_nodes.astype(float)},
+        {"node_error_px": field.node_error_px * np.nan},
+        {"node_error_px": field.node_error_px * np.inf},
+        {"node_error_px": -field.node_error_px},
+        {"node_reliable": field.node_reliable.astype(float)},
+        {"x_edges_px": field.x_edges_px + np.array([1.0, 0.0, 0.0])},
+        {"x_edges_px": field.x_edges_px + np.array([0.0, 0.0, 1.0])},
+        {"y_edges_px": field.y_edges_px - np.array([0.0, 0.0, 5.0])},
+        {"y_edges_px": field.y_edges_px * np.array([1.0, np.nan, 1.0])},
     ):
         with pytest.raises(InputError, match="the field"):
             DisplacementField(**{**{name: getattr(field, name) for name in field.__dataclass_fields__}, **change})

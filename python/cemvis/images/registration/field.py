@@ -20,6 +20,7 @@ Ints = NDArray[np.int64]
 FORMAT = 1
 LEAST_NODES = 4  # along each axis of a piece: what a cubic needs
 _ITERATIONS = 12
+_SETTLED_PX = 0.01
 _ARRAYS = ("affine", "x_edges_px", "y_edges_px", "x_nodes", "y_nodes", "residual_px", "node_error_px", "node_reliable")
 
 
@@ -40,13 +41,13 @@ class DisplacementField:
     affine : (2, 3) float64
         The linear part.
     x_edges_px, y_edges_px : (columns + 1,), (rows + 1,) float64
-        Where pieces begin and end on the after-image; the first is -0.5.
+        Where pieces begin and end on the after-image; the first is -0.5, the last columns - 0.5 or rows - 0.5.
     x_nodes, y_nodes : (columns,), (rows,) int64
         Nodes across each column and down each row of pieces, at least 4.
     residual_px : (sum of y_nodes, sum of x_nodes, 2) float64
         The residual (x, y) at the nodes.
     node_error_px : (sum of y_nodes, sum of x_nodes) float64
-        Estimated standard deviation of the position found, along one axis.
+        Estimated standard deviation of the position found, along one axis; finite, 0 or more.
     node_reliable : same shape, bool
         Whether measurements near the node bear it.
     about : mapping
@@ -55,7 +56,7 @@ class DisplacementField:
     Raises
     ------
     InputError
-        If the arrays do not fit together.
+        If the arrays do not fit together, or hold what they cannot.
     """
 
     after_shape: tuple[int, int]
@@ -71,6 +72,12 @@ class DisplacementField:
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kind in (("x_nodes", "iu"), ("y_nodes", "iu"), ("node_reliable", "b"), ("node_error_px", "f")):
+            found = getattr(self, name).dtype
+            if found.kind not in kind:
+                wanted = {"iu": "whole numbers", "b": "true or false", "f": "floating-point numbers"}[kind]
+                msg = f"the field's {name} has {found} values; wanted {wanted}"
+                raise InputError(msg)
         nodes = (int(self.y_nodes.sum()), int(self.x_nodes.sum()))
         fit = (
             self.affine.shape == (2, 3)
@@ -85,8 +92,17 @@ class DisplacementField:
         if not fit:
             msg = f"the field's tables do not fit together: nodes {nodes}, residuals {self.residual_px.shape}"
             raise InputError(msg)
-        finite = all(np.isfinite(part).all() for part in (self.affine, self.residual_px, self.x_edges_px))
+        tables = (self.affine, self.residual_px, self.x_edges_px, self.y_edges_px, self.node_error_px)
+        finite = all(np.isfinite(part).all() for part in tables)
         rising = bool((np.diff(self.x_edges_px) > 0).all() and (np.diff(self.y_edges_px) > 0).all())
+        rows, cols = self.after_shape
+        ends = [*self.x_edges_px[[0, -1]], *self.y_edges_px[[0, -1]]]
+        if finite and not np.allclose(ends, [-0.5, cols - 0.5, -0.5, rows - 0.5], rtol=0, atol=1e-6):
+            msg = f"the field's pieces lie between {ends[:2]} and {ends[2:]} px; wanted an image of {rows} x {cols} px"
+            raise InputError(msg)
+        if finite and (self.node_error_px < 0).any():
+            msg = f"the field's least error is {self.node_error_px.min():g} px; wanted 0 or more"
+            raise InputError(msg)
         if not finite or not rising or abs(np.linalg.det(self.affine[:, :2])) < 1e-9:
             msg = "the field is not finite, its pieces do not follow each other, or its linear part has no inverse"
             raise InputError(msg)
@@ -124,10 +140,14 @@ class DisplacementField:
         return self._located(_positions(before_xy_px, "before_xy_px"))[0]
 
     def reliable(self, before_xy_px: ArrayLike) -> NDArray[np.bool_]:
-        """Return whether the after-image shows each place of the before-image and measurements bear the field there."""
+        """Return whether the after-image shows each place of the before-image and measurements bear the field there.
+
+        Not where the field folds so much that the place could not be found.
+        """
         before = _positions(before_xy_px, "before_xy_px")
         after, column, row = self._located(before)
-        inside = self._inside(after, self.after_shape) & self._inside(before, self.before_shape)
+        settled = np.abs(self.in_piece(after, column, row) - before).max(axis=1, initial=0.0) < _SETTLED_PX
+        inside = settled & self._inside(after, self.after_shape) & self._inside(before, self.before_shape)
         borne: NDArray[np.bool_] = inside & self._at_nearest_node(self.node_reliable, after, column, row)
         return borne
 
@@ -150,7 +170,7 @@ class DisplacementField:
         return linear + self._residual(after, column, row)
 
     def out_of_piece(self, before: Floats, column: Ints, row: Ints) -> Floats:
-        """Return the inverse of `in_piece`, by iteration."""
+        """Return the inverse of `in_piece`, by iteration; it need not settle where the residual is steep or folds."""
         inverse = np.linalg.inv(self.affine[:, :2])
         linear = (before - self.affine[:, 2]) @ inverse.T
         after = linear
