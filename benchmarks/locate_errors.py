@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from reference import imprints
 
 FULL = {"rows": 20, "columns": 20, "pitch_px": (250.0, 250.0), "walk_px": 5.0, "origin_px": 60.0, "margin_px": 250.0}
-HALF = {"rows": 20, "columns": 20, "pitch_px": (125.0, 125.0), "walk_px": 5.0, "origin_px": 40.0}
+HALF = {"rows": 20, "columns": 20, "pitch_px": (125.0, 125.0), "walk_px": 5.0, "origin_px": 40.0, "margin_px": 125.0}
 SMALL = {"pitch_px": (60.0, 60.0), "size_px": 24.0, "walk_px": 1.5, "origin_px": 15.0}
 DOTS = {"rows": 15, "columns": 15, "pitch_px": (14.0, 14.0), "size_px": 5.5, "shape": "disc", "walk_px": 0.3}
 DOTS |= {"origin_px": 3.0, "correlation_px": 6, "blur_px": 0.7, "particles": 60, "particle_px": 3, "margin_px": 20.0}

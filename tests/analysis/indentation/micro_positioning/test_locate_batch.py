@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cemvis.analysis.indentation.micro_positioning.appearance import learned_appearance
-from cemvis.analysis.indentation.micro_positioning.batch import Appearance, FoundBatch, Search, locate_batch
+from cemvis.analysis.indentation.micro_positioning.batch import Appearance, FoundBatch, Search, locate_batch, unjumped
 from cemvis.analysis.indentation.micro_positioning.grid import Grid
 from cemvis.analysis.indentation.micro_positioning.scores import Responses, Scores, mirrored_window
 from cemvis.errors import InputError
@@ -120,3 +120,13 @@ def test_cutting_beyond_a_table_gives_nothing() -> None:
     padded = np.pad(values, ((0, 0), (0, 0), (10, 10), (10, 10)))
     np.testing.assert_array_equal(tables[0, 0], padded[0, 0, 12:21, 13:22])
     np.testing.assert_array_equal(tables[0, 1], padded[0, 1, 12:21, 4:13])
+
+
+def test_a_walk_that_jumps_by_a_pitch_is_unwrapped_from_both_ends() -> None:
+    u, v = np.array([0.0, 3, -41, -44, -40]), np.array([1.0, 2, 4])
+    grid = Grid(np.zeros(2), (45.0, 40.0), 0.0, np.ones((3, 5), bool), u, v)
+    first, last = unjumped(grid)
+    np.testing.assert_allclose(first.column_error_px, [0, 3, 4, 1, 5])
+    np.testing.assert_allclose(last.column_error_px, [-45, -42, -41, -44, -40])
+    np.testing.assert_allclose(first.row_error_px, v)
+    assert unjumped(first) == []

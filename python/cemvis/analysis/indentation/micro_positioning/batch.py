@@ -189,6 +189,9 @@ def fit_coarse(
         most_px = step * max(smooth, _SHARP)
         facing = _best_turn(responses, broad, fit, turned(grid, search.turn_rad, most_px), wide, amplitude, least)
         first = fit.moved(broad.around(facing, wide), facing, wide, starts=search.starts)
+        kept = [sharp.moved(responses.around(each, near), each, near) for each in unjumped(first.grid)]
+        if kept:
+            first = replace(max(kept, key=lambda each: each.score), spread_px=first.spread_px)
         # What is left of a turn hides some of the walks, and sharper peaks ask for finer turns.
         scores = responses.around(first.grid, near + math.ceil(most_px / step))
         second = sharp.moved(scores, first.grid, near)
@@ -220,6 +223,20 @@ def is_whole(scores: Scores, grid: Grid, amplitude: float, *, least: float = 0.0
         if (value.sum(axis=axis) < wanted * count)[known.any(axis=axis)].any():
             return False
     return True
+
+
+def unjumped(grid: Grid) -> list[Grid]:
+    """Return the grids that a grid may stand for whose walks jump by a pitch; none if they don't.
+
+    A jump costs less than an empty column does. Unwrapped from the first place and from the last, one is as expected.
+    """
+    choices = []
+    for errors, pitch in zip((grid.column_error_px, grid.row_error_px), grid.pitch_px, strict=True):
+        smooth = np.unwrap(errors, period=pitch)
+        choices.append([smooth, smooth + errors[-1] - smooth[-1]] if (smooth != errors).any() else [errors])
+    if len(choices[0]) == len(choices[1]) == 1:
+        return []
+    return [replace(grid, column_error_px=u, row_error_px=v) for u in choices[0] for v in choices[1]]
 
 
 def _best_turn(
