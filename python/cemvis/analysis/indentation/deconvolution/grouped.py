@@ -66,7 +66,9 @@ def exact_values(values: Floats, *, weights: Floats | None = None) -> Grouped:
     return Grouped(distinct, distinct, counts[None], ("all",))
 
 
-def grouped_values(values: Floats, batch: Sequence[str] | None = None, *, width: float | None = None) -> Grouped:
+def grouped_values(
+    values: Floats, batch: Sequence[str] | NDArray[np.str_] | None = None, *, width: float | None = None
+) -> Grouped:
     """Count values by interval and batch.
 
     Parameters

@@ -15,7 +15,8 @@ from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
-TOLERANCE = 1e-7  # of the mean log likelihood between two steps
+ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start, and for those near the best
+NEAR = 3.0  # of log likelihood
 
 
 class JointMixture(BaseEstimator):  # type: ignore[misc]
@@ -72,25 +73,16 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
             self._one(values, int(seed), number) for number, seed in enumerate(rng.integers(2**31, size=self.n_starts))
         ]
         gained = np.array([each.score(self._scaled(values)) for each in fits]) * len(values)
+        for number in np.flatnonzero(gained > gained.max() - NEAR):
+            fits[number] = self._from(fits[number], self._scaled(values), FINE)
+            gained[number] = fits[number].score(self._scaled(values)) * len(values)
         self._keep(fits[int(gained.argmax())], len(values), float(gained.max()))
         self.starts_at_best_ = int((gained > gained.max() - SAME_OPTIMUM).sum())
         return self
 
     def refitted(self, values: Floats) -> tuple[Floats, Floats, Floats, bool]:
         """Return fractions, means and sds of a fit to other values that starts at this one, and if it converged."""
-        from sklearn.mixture import GaussianMixture
-
-        inner = self._fitted()
-        again = GaussianMixture(
-            self.n_components,
-            reg_covar=FLOOR_SHARE**2,
-            tol=10 * TOLERANCE,
-            max_iter=self.max_iter,
-            weights_init=inner.weights_,
-            means_init=inner.means_,
-            precisions_init=inner.precisions_,
-        )
-        _quietly(again, self._scaled(np.asarray(values, np.float64)))
+        again = self._from(self._fitted(), self._scaled(np.asarray(values, np.float64)), ROUGH)
         order = np.argsort(again.means_[:, 0])
         sds = np.sqrt(np.diagonal(again.covariances_, axis1=1, axis2=2))
         means = self.centre_ + self.unit_ * again.means_[order]
@@ -129,12 +121,26 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
         mixture = GaussianMixture(
             self.n_components,
             reg_covar=FLOOR_SHARE**2,
-            tol=TOLERANCE,
+            tol=ROUGH / len(values),
             max_iter=self.max_iter,
             init_params=("k-means++", "kmeans", "random_from_data")[number % 3],
             random_state=seed,
         )
         return _quietly(mixture, self._scaled(values))
+
+    def _from(self, start: Any, scaled: Floats, gain: float) -> Any:
+        from sklearn.mixture import GaussianMixture
+
+        mixture = GaussianMixture(
+            self.n_components,
+            reg_covar=FLOOR_SHARE**2,
+            tol=gain / len(scaled),
+            max_iter=self.max_iter,
+            weights_init=start.weights_,
+            means_init=start.means_,
+            precisions_init=start.precisions_,
+        )
+        return _quietly(mixture, scaled)
 
     def _keep(self, inner: Any, size: int, log_likelihood: float) -> None:
         self.inner_, self.order_ = inner, np.argsort(inner.means_[:, 0])

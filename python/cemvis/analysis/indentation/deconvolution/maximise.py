@@ -47,7 +47,7 @@ class Rules:
     floor: float
     fractions: tuple[float | None, ...]
     max_iter: int = 400
-    tol: float = 1e-5
+    tol: float = 1e-4
 
     @property
     def free(self) -> NDArray[np.bool_]:

@@ -1,0 +1,89 @@
+"""The tables of a deconvolution, whether they may be written, and what the properties say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from cemvis._files import access_errors, written_whole
+from cemvis.analysis.indentation.deconvolution.bootstrap import FEWEST_BATCHES
+from cemvis.analysis.indentation.deconvolution.grouped import Grouped
+from cemvis.analysis.indentation.deconvolution.populations import Deconvolution
+from cemvis.errors import FileAccessError, OutputExistsError
+
+POPULATIONS, SUMMARY, SELECTION = "populations.csv", "populations.json", "selection.csv"
+CONVERGENCE, PICTURE = "convergence.csv", "populations.png"
+MAP, PROBABILITY, MAP_PICTURE = "population_map.ome.tif", "population_probability.ome.tif", "population_map.png"
+OUTPUTS = (POPULATIONS, SELECTION, CONVERGENCE, PICTURE)
+MAP_OUTPUTS = (MAP, PROBABILITY, MAP_PICTURE)
+
+
+def few_batches(grouped: Mapping[str, Grouped]) -> list[str]:
+    """Return what has to be known where there are too few batches to resample."""
+    few = [len(each.batches) for each in grouped.values() if len(each.batches) < FEWEST_BATCHES]
+    if not few:
+        return []
+    return [
+        f"{max(few)} batches are too few to resample ({FEWEST_BATCHES} are wanted): intervals are by single values, "
+        "and too narrow if those of a batch are alike"
+    ]
+
+
+def disagreements(found: dict[str, Deconvolution]) -> list[str]:
+    """Return which populations of one name have fractions that differ between the properties."""
+    notes = []
+    for (one, first), (two, second) in combinations(found.items(), 2):
+        for a, b in zip(first.populations, second.populations, strict=False):
+            apart = a.fraction.high < b.fraction.low or b.fraction.high < a.fraction.low
+            if a.name == b.name and len(first.populations) == len(second.populations) and apart:
+                notes.append(
+                    f"{a.name} is {a.fraction.value:.3f} by {one} and {b.fraction.value:.3f} by {two}, outside each "
+                    "other's interval: these are not the same populations"
+                )
+    return notes
+
+
+def write_tables(output: Path, found: dict[str, Deconvolution]) -> None:
+    """Write populations.csv, selection.csv and convergence.csv into a folder that is there."""
+    import pandas as pd
+
+    populations = pd.concat([each.to_frame() for each in found.values()], ignore_index=True)
+    selection = pd.DataFrame(
+        [{"properties": name, **asdict(row)} for name, each in found.items() for row in each.candidates]
+    )
+    rows = []
+    for name, each in found.items():
+        for step in each.settling:
+            for n, population in enumerate(each.populations):
+                row: dict[str, Any] = {"properties": name, "indents": step.indents, "population": population.name}
+                for what, unit, values in (
+                    ("fraction", "", step.fractions),
+                    ("mean", "_gpa", step.means),
+                    ("sd", "_gpa", step.sds),
+                ):
+                    ends = zip(("low", "median", "high"), values[:, n], strict=True)
+                    row |= {f"{what}_{end}{unit}": float(value) for end, value in ends}
+                rows.append(row)
+    columns = None if rows else ["properties", "indents", "population"]
+    for table, name in (
+        (populations, POPULATIONS),
+        (selection, SELECTION),
+        (pd.DataFrame(rows, columns=columns), CONVERGENCE),
+    ):
+        with written_whole(output / name) as beside:
+            table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def check_free(output: Path, names: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse a folder that holds one of the `names`, unless they may be replaced, and what is no folder."""
+    with access_errors(output):
+        if output.exists() and not output.is_dir():
+            msg = f"{output} is a file; wanted a folder"
+            raise FileAccessError(msg)
+        present = [name for name in names if (output / name).exists()]
+    if present and not overwrite:
+        msg = f"{output} already holds {', '.join(present[:3])}; choose another folder or replace them with --overwrite"
+        raise OutputExistsError(msg)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cemvis.analysis.indentation.deconvolution.assignment import UNCERTAIN, assigned
+from cemvis.analysis.indentation.deconvolution.bootstrap import resampled, settling, tails
+from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve
+from cemvis.analysis.indentation.deconvolution.grouped import grouped_values
+from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
+from cemvis.analysis.indentation.deconvolution.selection import candidates, chosen, families_compared
+from cemvis.errors import InputError
+from populations import drawn, two_far_apart
+
+COVERAGE = Path(__file__).resolve().parents[4] / "benchmarks" / "deconvolution_coverage.py"
+QUICK = {"starts": 8, "resamplings": 40, "settling_draws": 0, "most": 4}
+
+
+def test_intervals_hold_what_the_samples_were_drawn_from() -> None:
+    """Five of the hundred repetitions of the committed check; each parameter in four at least."""
+    spec = importlib.util.spec_from_file_location("deconvolution_coverage", COVERAGE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    held = [module.held(seed, samples=20_000, batches=50, resamplings=80) for seed in range(5)]
+    assert (np.sum(held, axis=0) >= 4).all()
+
+
+def test_whole_batches_widen_intervals_where_indents_of_a_batch_are_alike() -> None:
+    rng = np.random.default_rng(1)
+    batch = np.repeat(np.arange(20), 100)
+    level = rng.normal(0, 2.0, 20)  # of each batch: 2 GPa, and 3 GPa inside
+    values = 30 + level[batch] + rng.normal(0, 3.0, len(batch))
+    mixture = PopulationMixture(1)
+    by_batch = grouped_values(values, [f"{each:02d}" for each in batch])
+    draws = resampled(mixture.fit_grouped(by_batch), by_batch, resamplings=300)
+    assert (draws.unit, draws.units) == ("batches", 20)
+    means = np.array([values[batch == each].mean() for each in range(20)])
+    assert draws.means.std() == pytest.approx(means.std() / np.sqrt(20), rel=0.15)
+    few = grouped_values(values, [str(each % 4) for each in batch])
+    alone = resampled(mixture.fit_grouped(few), few, resamplings=300)
+    assert (alone.unit, alone.units) == ("indents", 2000)
+    assert alone.means.std() == pytest.approx(values.std() / np.sqrt(2000), rel=0.15)
+
+
+def test_tails_are_widened_for_few_units() -> None:
+    assert tails(100_000, 0.95)[0] == pytest.approx(0.025, abs=1e-4)
+    # t(0.975, 9) = 2.2622, times sqrt(10/9) = 2.3845; the normal's share below is 0.00855
+    assert tails(10, 0.95)[0] == pytest.approx(0.00855, abs=2e-5)
+
+
+def test_parameters_settle_with_more_indents() -> None:
+    values, _ = two_far_apart(3000, seed=2)
+    data = grouped_values(values)
+    rows = settling(PopulationMixture(2, n_starts=5).fit_grouped(data), data, draws=100)
+    assert [each.indents for each in rows] == [100, 200, 500, 1000, 2000]
+    width = np.array([each.fractions[2, 0] - each.fractions[0, 0] for each in rows])
+    # a fraction of 0.7 scatters by sqrt(0.21 / n); 100 draws know the width to a fifth or so
+    np.testing.assert_allclose(width, 3.92 * np.sqrt(0.21 / np.array([100, 200, 500, 1000, 2000])), rtol=0.35)
+
+
+def test_number_of_populations_is_found_where_it_is_clear() -> None:
+    values, _ = two_far_apart(600, seed=3)
+    data = grouped_values(values)
+    found = candidates(data, PopulationMixture(n_starts=8), most=4)
+    assert [each.populations for each in found] == [1, 2, 3, 4]
+    assert chosen(found).populations == chosen(found, criterion="icl").populations == 2
+    own = found[1]
+    assert own.bic == pytest.approx(-2 * own.log_likelihood + 5 * np.log(600))
+    assert own.icl == pytest.approx(own.bic, abs=1.0)  # no value lies between the two
+    assert (np.diff([each.log_likelihood for each in found]) > 0).all()
+    with pytest.raises(InputError, match="wanted bic or icl"):
+        chosen(found, criterion="aic")
+
+
+def test_skewed_populations_are_better_described_as_such() -> None:
+    rng = np.random.default_rng(4)
+    skewed = grouped_values(20 + rng.gamma(2.0, 4.0, 1500))
+    compared = families_compared(skewed, PopulationMixture(1, n_starts=6))
+    assert compared.bic_normal - compared.bic_skew > 50
+    assert compared.p_value < 1e-6
+    normal = families_compared(grouped_values(rng.normal(30, 4, 1500)), PopulationMixture(1, n_starts=6))
+    assert normal.bic_skew > normal.bic_normal
+
+
+def test_populations_that_are_not_there_are_said_so_plainly() -> None:
+    values, _ = two_far_apart(800, seed=5)
+    data = grouped_values(values, [str(n % 10) for n in range(800)])
+    four, _ = deconvolve(data, settings=Settings(populations=4, **QUICK))
+    assert not four.supported
+    assert any("4 populations are not supported: BIC prefers 2" in line for line in four.verdict)
+    two, mixture = deconvolve(data, settings=Settings(**QUICK))
+    assert two.supported
+    assert len(two.populations) == 2
+    for each, truth in zip(two.populations, (20.0, 60.0), strict=True):
+        assert each.means["modulus"].low < truth < each.means["modulus"].high
+    assert two.populations[0].fraction.value == mixture.weights_[0]
+    assert list(two.to_frame()["population"]) == ["population 1", "population 2"]
+
+
+def test_populations_named_as_phases_and_few_batches_told() -> None:
+    data = grouped_values(drawn(1500, seed=6))
+    found, _ = deconvolve(data, settings=Settings(populations=4, **QUICK))
+    assert [each.name for each in found.populations] == ["LD-CSH", "HD-CSH", "CH", "clinker"]
+    assert any("1 batches" in line and "single indents" in line for line in found.verdict)
+    record = found.to_json()
+    assert record["interval"]["resampled"] == "indents"
+    assert record["populations"][0]["fraction"]["low"] < record["populations"][0]["fraction"]["high"]
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    for wrong in (
+        {"criterion": "aic"},
+        {"family": "t"},
+        {"fractions": (0.5, None)},
+        {"populations": 2, "names": ("a",)},
+    ):
+        with pytest.raises(InputError):
+            Settings(**wrong)
+    with pytest.raises(InputError, match="at least 20"):
+        deconvolve(
+            grouped_values(drawn(200, seed=7)), settings=Settings(populations=2, starts=3, resamplings=5, most=2)
+        )
+
+
+def test_cells_are_sorted_by_posterior_and_doubtful_ones_are_marked() -> None:
+    values, _ = two_far_apart(1000, seed=8)
+    mixture = PopulationMixture(2, n_starts=5).fit(values)
+    cells = np.array([[20.0, 60.0, np.nan], [55.0, 5.0, 31.0]], np.float32)
+    number, probability = assigned(mixture, cells, certain=0.9)
+    assert number[0].tolist() == [1, 2, 0]
+    assert np.isnan(probability[0, 2])
+    # far below 20 the wider population has the higher density: not believed
+    assert mixture.predict([-20.0])[0] == 1
+    assert assigned(mixture, np.array([-20.0]))[0][0] == UNCERTAIN
+    x = np.linspace(20, 60, 400)
+    posterior = mixture.predict_proba(x).max(axis=1)
+    assert ((assigned(mixture, x, certain=0.9)[0] == UNCERTAIN) == (posterior < 0.9)).all()
+    assert (posterior < 0.9).any()
+    with pytest.raises(InputError):
+        assigned(mixture, cells, certain=1.0)

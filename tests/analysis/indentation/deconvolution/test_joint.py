@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve_jointly
+from cemvis.analysis.indentation.deconvolution.joint import JointMixture
+from cemvis.errors import InputError, NotFittedError
+
+QUICK = Settings(starts=6, resamplings=40, most=3)
+
+
+def two_populations(count: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    second = rng.random(count) < 0.4
+    one = rng.multivariate_normal([25, 0.8], [[9, 0.45], [0.45, 0.04]], count)
+    two = rng.multivariate_normal([60, 3.0], [[64, 0], [0, 0.25]], count)
+    return np.where(second[:, None], two, one), second
+
+
+def test_populations_in_both_properties_are_found() -> None:
+    values, second = two_populations(1500, seed=1)
+    mixture = JointMixture(2, n_starts=5).fit(values)
+    assert mixture.weights_[1] == pytest.approx(second.mean(), abs=0.003)
+    np.testing.assert_allclose(mixture.means_[0], values[~second].mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(mixture.means_[1], values[second].mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(mixture.correlations_, [0.75, 0.0], atol=0.1)
+    assert mixture.log_likelihood_ == pytest.approx(mixture.score(values) * len(values), rel=1e-9)
+    # the log density in the values' own units, against the formula
+    x = values[:1]
+    total = 0.0
+    for weight, mean, sd, rho in zip(
+        mixture.weights_, mixture.means_, mixture.sds_, mixture.correlations_, strict=True
+    ):
+        z = (x[0] - mean) / sd
+        square = (z @ z - 2 * rho * z[0] * z[1]) / (1 - rho**2)
+        total += weight * np.exp(-square / 2) / (2 * np.pi * sd.prod() * np.sqrt(1 - rho**2))
+    assert mixture.score(x) == pytest.approx(np.log(total), rel=1e-6)
+    assert (mixture.predict_proba(values).argmax(axis=1) == second).mean() > 0.99
+
+
+def test_joint_deconvolution_has_intervals_for_both_properties() -> None:
+    values, _ = two_populations(600, seed=2)
+    batch = np.array([f"b{n % 10}" for n in range(600)])
+    found, _ = deconvolve_jointly(values, batch, settings=QUICK)
+    assert found.draws.unit == "batches"
+    assert [each.populations for each in found.candidates] == [1, 2, 3]
+    assert len(found.populations) == 2
+    assert found.supported
+    one, two = found.populations
+    assert one.fraction.low < 0.6 < one.fraction.high
+    assert two.means["hardness"].low < 3.0 < two.means["hardness"].high
+    assert {"modulus_mean_gpa", "hardness_sd_high_gpa"} <= set(found.to_frame().columns)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    values, _ = two_populations(100, seed=3)
+    for wrong in (values[:, 0], values[:8], np.where(values > 3, np.nan, values), np.ones((50, 2))):
+        with pytest.raises(InputError):
+            JointMixture(4).fit(wrong)
+    with pytest.raises(InputError, match="one property alone"):
+        deconvolve_jointly(values, np.zeros(100, str), settings=Settings(populations=2, fractions=(0.5, None)))
+    with pytest.raises(NotFittedError):
+        JointMixture(2).predict_proba(values)

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from click.testing import CliRunner, Result
+
+from cemvis.cli import main
+from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.images.ome_tiff import Raster, write_ome_tiff
+from cemvis.workflows._deconvolve_map import MapFolder, grouped_map
+from cemvis.workflows._deconvolve_sources import read_tables
+from cemvis.workflows.deconvolve import deconvolve_files
+from populations import two_far_apart
+
+QUICK = ("--starts", "5", "--resamplings", "20", "-q")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["deconvolve", *map(str, arguments)])
+
+
+def write_table(path: Path, *, count: int = 400, seed: int = 1, batches: int = 10, **columns: object) -> Path:
+    modulus, second = two_far_apart(count, seed=seed)
+    rng = np.random.default_rng(seed)
+    hardness = np.where(second, rng.normal(3, 0.3, count), rng.normal(0.8, 0.1, count))
+    frame = pd.DataFrame(
+        {
+            "id": [f"T{n}" for n in range(count)],
+            "batch": [f"b{n * batches // count}" for n in range(count)],
+            "x_um": np.arange(count) * 10.0,
+            "y_um": 0.0,
+            "modulus_gpa": modulus,
+            "hardness_gpa": hardness,
+            "status": "ok",
+        }
+    ).assign(**columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    return path
+
+
+def write_map(folder: Path, values: np.ndarray, *, step_um: float = 2.0) -> Path:
+    folder.mkdir(parents=True)
+    raster = Raster("Modulus (GPa)", "Modulus.", step_um, (1.0, 1.0))
+    write_ome_tiff(
+        folder / "modulus.ome.tif", [values.astype(np.float32)], shape=values.shape, dtype="float32", raster=raster
+    )
+    summary = {"grid": {"step_um": step_um, "first_centre_um": 1.0}, "mosaic": {"file": "a.tif"}, "model": {}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    return write_table(tmp_path_factory.mktemp("deconvolve") / "indents.csv")
+
+
+@pytest.fixture(scope="module")
+def done(table) -> tuple[Path, Result]:
+    output = table.parent / "found"
+    return output, run(table, "-o", output, *QUICK)
+
+
+def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
+    output, result = done
+    assert result.exit_code == 0, result.output
+    assert "verdict: supported" in result.output
+    names = {"populations.csv", "populations.json", "selection.csv", "convergence.csv", "populations.png"}
+    assert {each.name for each in output.iterdir()} == names
+    found = pd.read_csv(output / "populations.csv")
+    modulus = found[found["properties"] == "modulus"]
+    np.testing.assert_allclose(modulus["modulus_mean_gpa"], [20, 60], atol=1.5)
+    assert (modulus["fraction_low"] < modulus["fraction"]).all()
+    assert (modulus["fraction"] < modulus["fraction_high"]).all()
+    assert set(found["properties"]) == {"modulus", "hardness", "modulus+hardness"}
+    record = json.loads((output / "populations.json").read_text())
+    assert record["inputs"][0]["path"] == str(table)
+    assert len(record["inputs"][0]["sha256"]) == 64
+    assert record["found"]["joint"]["interval"]["resampled"] == "batches"
+    selection = pd.read_csv(output / "selection.csv")
+    best = selection[selection["properties"] == "modulus"].sort_values("bic").iloc[0]
+    assert best["populations"] == 2
+    settled = pd.read_csv(output / "convergence.csv")
+    assert set(settled["indents"]) == {100, 200}
+    assert (settled["fraction_low"] <= settled["fraction_high"]).all()
+
+
+def test_the_same_seed_gives_the_same_files_and_nothing_is_replaced_unasked(done, table, tmp_path) -> None:
+    output, _ = done
+    again = deconvolve_like(table, tmp_path / "again")
+    for name in ("selection.csv", "convergence.csv"):
+        own = pd.read_csv(output / name)
+        own = own[own["properties"] == "modulus"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, pd.read_csv(again / name))
+    refused = run(table, "-o", output, *QUICK)
+    assert refused.exit_code == 1
+    assert "already holds populations.csv" in refused.output
+    with pytest.raises(OutputExistsError):
+        deconvolve_files([table], output)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileAccessError, match="wanted a folder"):
+        deconvolve_files([table], tmp_path / "file")
+
+
+def deconvolve_like(table: Path, output: Path) -> Path:
+    assert run(table, "-o", output, *QUICK, "--property", "modulus").exit_code == 0
+    return output
+
+
+def test_map_gets_populations_with_uncertain_cells_marked(tmp_path) -> None:
+    values = two_far_apart(70 * 20, seed=2)[0].reshape(70, 20)
+    values[:3, :4] = np.nan
+    values[10, 10] = 31.7  # between the two
+    folder = write_map(tmp_path / "map", values)
+    result = run(folder, "-o", tmp_path / "out", *QUICK, "--certain", "0.999")
+    assert result.exit_code == 0, result.output
+    number = tifffile.imread(tmp_path / "out" / "population_map.ome.tif")
+    probability = tifffile.imread(tmp_path / "out" / "population_probability.ome.tif")
+    assert number.shape == values.shape
+    assert (number[:3, :4] == 0).all()
+    assert np.isnan(probability[:3, :4]).all()
+    assert number[10, 10] == 255
+    clear = np.isfinite(values) & ((values < 27) | (values > 45))
+    assert (number[clear] == np.where(values[clear] > 36, 2, 1)).mean() > 0.999
+    record = json.loads((tmp_path / "out" / "populations.json").read_text())
+    shares = record["population_map"]
+    assert shares["cells_mapped"] == 70 * 20 - 12
+    assert shares["share_uncertain"] == pytest.approx((number == 255).sum() / shares["cells_mapped"])
+    assert record["found"]["modulus"]["batches"] == 64
+    assert (tmp_path / "out" / "population_map.png").stat().st_size > 5000
+    # a run without a map leaves none of it behind
+    table = write_table(tmp_path / "t.csv")
+    assert run(table, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--overwrite").exit_code == 0
+    assert not (tmp_path / "out" / "population_map.ome.tif").exists()
+
+
+def test_indents_can_sort_the_cells_of_a_map(tmp_path, table) -> None:
+    folder = write_map(tmp_path / "map", np.tile([20.0, 60.0, np.nan], (9, 5)))
+    result = run(table, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--map", folder)
+    assert result.exit_code == 0, result.output
+    number = tifffile.imread(tmp_path / "out" / "population_map.ome.tif")
+    assert number[0, :3].tolist() == [1, 2, 0]
+
+
+def test_values_of_a_map_are_counted_by_block_exactly(tmp_path) -> None:
+    rng = np.random.default_rng(3)
+    discrete = rng.choice([10.0, 12.5, 40.0], (90, 33))
+    discrete[0, 0] = np.nan
+    found = grouped_map(MapFolder.open(write_map(tmp_path / "discrete", discrete)), "modulus")
+    assert found.discrete
+    assert found.lower.tolist() == [8.75, 11.25, 26.25]
+    assert found.upper.tolist() == [11.25, 26.25, 53.75]
+    assert found.total.tolist() == [np.count_nonzero(discrete == each) for each in (10.0, 12.5, 40.0)]
+    row, col = np.indices(discrete.shape)
+    first = (row * 8 // 90 == 0) & (col * 8 // 33 == 1)
+    own = found.counts[found.batches.index("block 0,1")]
+    assert own.tolist() == [np.count_nonzero(discrete[first] == each) for each in (10.0, 12.5, 40.0)]
+    smooth = rng.normal(30, 5, (90, 90))
+    found = grouped_map(MapFolder.open(write_map(tmp_path / "smooth", smooth)), "modulus")
+    assert not found.discrete
+    assert found.size == smooth.size
+    assert np.average(found.centre, weights=found.total) == pytest.approx(smooth.mean(), abs=0.01)
+    with pytest.raises(InputError, match="that varies"):
+        grouped_map(MapFolder.open(write_map(tmp_path / "flat", np.full((5, 5), 3.0))), "modulus")
+
+
+def test_tables_and_folders_are_joined_by_batch(tmp_path) -> None:
+    first = write_table(tmp_path / "a" / "located.csv", count=40)
+    write_table(tmp_path / "a" / "indents.csv", count=40, seed=9)
+    second = write_table(tmp_path / "b" / "indents.csv", count=30, seed=2, status=["ok"] * 20 + ["failed"] * 10)
+    found = read_tables([tmp_path / "a", tmp_path / "b"])
+    assert [each["path"] for each in found.files] == [str(first), str(second)]
+    assert [each["used"] for each in found.files] == [40, 20]
+    assert found.files[1]["not_ok"] == 10
+    assert len(set(found.batch)) == 10 + 7  # b0 of one table is not b0 of the other
+    assert len(found.values["modulus"]) == 60
+
+
+def test_missing_values_are_left_out_and_counted(tmp_path) -> None:
+    modulus = two_far_apart(400, seed=1)[0]
+    modulus[::4] = np.nan
+    path = write_table(tmp_path / "t.csv", modulus_gpa=modulus, hardness_gpa=np.nan)
+    found = read_tables([path])
+    assert found.files[0]["without_value"] == 100
+    assert found.files[0]["used"] == 300
+    result = run(path, "-o", tmp_path / "out", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "hardness" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("columns", "about"),
+    [
+        ({"modulus_gpa": [-3.0] + [30.0] * 399}, "line 2: modulus_gpa is -3"),
+        ({"modulus_gpa": [25_000.0] * 400}, "looks like MPa"),
+        ({"modulus_gpa": [30.0 + n % 7 for n in range(360)] + [30_000.0] * 40}, "mixes units"),
+        ({"modulus_gpa": [31.0] * 400}, "all 400 values are 31"),
+        ({"modulus_gpa": ["stiff"] * 400}, "wanted a number"),
+        ({"status": ["failed"] * 400}, "no usable indent"),
+    ],
+)
+def test_bad_tables_are_one_clear_line(tmp_path, columns, about) -> None:
+    path = write_table(tmp_path / "t.csv", **columns)
+    result = run(path, "-o", tmp_path / "out", *QUICK)
+    assert result.exit_code == 1
+    assert about in result.output
+    assert result.output.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
+    folder = write_map(tmp_path / "map", np.arange(400.0).reshape(20, 20))
+    few = write_table(tmp_path / "few.csv", count=10, batches=1)
+    (tmp_path / "empty").mkdir()
+    broken = write_map(tmp_path / "broken", np.ones((4, 4)))
+    (broken / "summary.json").write_text("{}")
+    for arguments, about in (
+        ((table, table), "each table once"),
+        ((folder, table), "one map alone"),
+        ((folder, "--property", "joint"), "tables of indents"),
+        ((folder, "--property", "hardness"), "maps no hardness"),
+        ((few, "--populations", 4), "10 values cannot hold 4 populations"),
+        ((tmp_path / "empty",), "holds no located.csv"),
+        ((tmp_path / "none.csv",), "cannot read"),
+        ((broken,), "not the summary of a map"),
+        ((table, "--populations", 2, "--water-cement", 0.4, "--property", "modulus"), "four populations"),
+    ):
+        result = run(*arguments, "-o", tmp_path / "out", *QUICK)
+        assert result.exit_code == 1, arguments
+        assert about in result.output
+    for arguments in (("--populations", "0"), ("--fractions", "0.5,x"), ("--populations", "2", "--names", "a")):
+        assert run(table, "-o", tmp_path / "out", *arguments).exit_code == 2
+
+
+def test_one_batch_is_answered_with_the_caveat(tmp_path) -> None:
+    path = write_table(tmp_path / "t.csv", count=200, batches=1)
+    arguments = ("--property", "modulus", "--populations", "2", "--fractions", "?,0.3", "--names", "soft,hard")
+    result = run(path, "-o", tmp_path / "out", *QUICK, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 batches are too few to resample" in result.output
+    found = pd.read_csv(tmp_path / "out" / "populations.csv")
+    assert found["population"].tolist() == ["soft", "hard"]
+    assert found["fraction"].tolist() == pytest.approx([0.7, 0.3])
