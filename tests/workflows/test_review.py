@@ -160,6 +160,28 @@ def test_another_image_under_the_same_name_is_refused(folder) -> None:
     assert not any((folder / name).exists() for name in OUTPUTS)
 
 
+def test_a_field_is_found_beside_the_summary_from_anywhere(folder, tmp_path, monkeypatch) -> None:
+    (folder / "fields").mkdir()
+    (folder / "registration" / "field.npz").rename(folder / "fields" / "first.npz")
+    about = json.loads((folder / "located.json").read_text())
+    about["registration"] = ["fields/first.npz"]
+    (folder / "located.json").write_text(json.dumps(about))
+    monkeypatch.chdir(tmp_path)
+    assert review_folder(folder, most_doubtful=1, most_fine=1) == [folder / name for name in OUTPUTS]
+
+
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_a_field_of_other_images_is_refused(folder, name) -> None:
+    path = folder / "registration" / "field.npz"
+    field = DisplacementField.load(path)
+    about = json.loads((folder / "located.json").read_text())
+    replace(field, about={key: about[key] for key in ("before", "after")}).save(path)
+    review_folder(folder, most_doubtful=1, most_fine=1)
+    replace(field, about={name: about[name] | {"sha256": "0" * 64}}).save(path)
+    with pytest.raises(InputError, match=f"another {name}-image"):
+        review_folder(folder, overwrite=True)
+
+
 def test_what_is_missing_is_said(folder, tmp_path) -> None:
     with pytest.raises(FileAccessError, match=r"located\.json"):
         review_folder(tmp_path / "nothing")

@@ -29,6 +29,7 @@ from cemvis.workflows._map_inputs import image_origin
 GALLERY, GRID, WALKS, PAGE = "gallery.png", "grid.png", "walks.png", "review.html"
 OUTPUTS = (GALLERY, GRID, WALKS, PAGE)
 FIELD = "field.npz"
+_DIGESTS = ("sha256", "sha256_of_samples")
 
 Progress = Callable[[str, int, int], None]
 
@@ -142,7 +143,9 @@ def review_folder(
     here = Path(folder)
     located = LocatedIndents.load(here)
     check_report(here, overwrite=overwrite)
-    field = DisplacementField.load(_field_path(located, here))
+    field_path = _field_path(located, here)
+    field = DisplacementField.load(field_path)
+    _check_field(located, field, field_path)
     paths = {name: _image_path(located, here, name) for name in ("before", "after")}
     with open_micrograph(paths["before"]) as before, open_micrograph(paths["after"]) as after:
         for name, image, shape in (("before", before, field.before_shape), ("after", after, field.after_shape)):
@@ -172,7 +175,7 @@ def _image_path(located: LocatedIndents, folder: Path, name: str) -> Path:
 def _field_path(located: LocatedIndents, folder: Path) -> Path:
     """Return the field's file: in the folder, where `cemvis locate` leaves it, or where located.json says."""
     about = located.about.get("registration")
-    said = [Path(str(path)) for path in (about if isinstance(about, list) else []) if str(path).endswith(".npz")]
+    said = [folder / str(path) for path in (about if isinstance(about, list) else []) if str(path).endswith(".npz")]
     for path in (folder / "registration" / FIELD, folder / FIELD, *said):
         if path.exists():
             return path
@@ -180,9 +183,23 @@ def _field_path(located: LocatedIndents, folder: Path) -> Path:
     raise FileAccessError(msg)
 
 
+def _check_field(located: LocatedIndents, field: DisplacementField, path: Path) -> None:
+    """Refuse a field of other images than those on which the indents were located, as far as both say which."""
+    for name in ("before", "after"):
+        own, wanted = field.about.get(name), located.about.get(name)
+        if not isinstance(own, dict) or not isinstance(wanted, dict):
+            continue
+        if any(own[key] != wanted[key] for key in _DIGESTS if key in own and key in wanted):
+            msg = (
+                f"{path} was made for another {name}-image than the one on which the indents were located; bring that "
+                "field back or locate again"
+            )
+            raise InputError(msg)
+
+
 def _check_image(about: dict[str, Any], image: Micrograph, shape: tuple[int, int], path: Path) -> None:
     own = image_origin(image)
-    keys = [key for key in ("sha256", "sha256_of_samples") if key in about and key in own]
+    keys = [key for key in _DIGESTS if key in about and key in own]
     if image.shape != shape or any(about[key] != own[key] for key in keys):
         msg = f"{path} is not the image on which the indents were located; bring that one back or locate again"
         raise InputError(msg)
