@@ -50,9 +50,7 @@ class ImprintLook:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            low, high = {"grey": (0.0, 255.0), "concave": (0.0, 0.1), "detector_rad": (-7.0, 7.0)}.get(
-                field.name, (1e-3, 10.0)
-            )
+            low, high = _LIMITS.get(field.name, (1e-3, 10.0))
             if not low <= value <= high:
                 msg = f"imprint's {field.name} is {value:g}; wanted {low:g} to {high:g}"
                 raise InputError(msg)
