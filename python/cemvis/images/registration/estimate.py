@@ -46,8 +46,14 @@ def register(
     First both images' overviews are laid on each other by rotation (to 5 degrees), scale (to 3 % beside the known
     pixel sizes) and shift. Then tiles are matched, on overviews and at full resolution, to what the field so far
     expects. Seams, lines along rows or columns of the after-image at which the shift jumps, are found and placed to
-    the pixel; last, a smooth field is fitted robustly to the tiles of each piece between seams. Memory is bounded by
-    blocks of about 1,300 px a thread; the result does not depend on the number of threads.
+    the pixel; last, a smooth field is fitted robustly to the tiles of each piece between seams.
+
+    Two overviews of at most `overview_px` along an edge are held, and tables of the tiles. Beside them each thread
+    reads blocks of about 1,024 px plus a tile along an edge, counted on the level that is matched; one level between
+    the overview and full resolution is matched whose pixels are up to L / (8 `overview_px`) px wide for a longest edge
+    of L px. So a thread holds up to (1,300 px)**2 of each image up to L = 16 `overview_px`, and (1,300 L / (8
+    `overview_px`) px)**2 beyond: 7,800 px squared for mosaics 75,000 px wide. The result does not depend on the number
+    of threads.
 
     Parameters
     ----------
