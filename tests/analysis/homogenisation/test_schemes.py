@@ -54,15 +54,17 @@ def test_half_pores_take_all_stiffness_whatever_poissons_ratio(ratio: float) -> 
 def test_self_consistent_moduli_solve_their_equation_and_do_not_ask_for_the_order() -> None:
     random = np.random.default_rng(3)
     share = random.dirichlet(np.ones(5), 300)
-    modulus, ratio = random.uniform(1, 200, (300, 5)), random.uniform(0, 0.45, (300, 5))
-    modulus[:, 4] = 0
+    modulus, ratio = 10 ** random.uniform(-3, 4, (300, 5)), random.uniform(-0.5, 0.49, (300, 5))
+    modulus[:150, 4] = 0  # of the rest, the softest is a solid, and holds together whatever its share
     solids = Solid.of(modulus, ratio)
     found = self_consistent(share, solids)
     again = with_reference(share, solids, found)
-    np.testing.assert_allclose(again.bulk_gpa, found.bulk_gpa, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(again.shear_gpa, found.shear_gpa, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(again.bulk_gpa, found.bulk_gpa, rtol=1e-9)
+    np.testing.assert_allclose(again.shear_gpa, found.shear_gpa, rtol=1e-9)
+    pores = np.where(modulus[:, 4] == 0, share[:, 4], 0)
+    np.testing.assert_array_equal(found.modulus_gpa > 0, pores < 0.5)
     turned = self_consistent(share[:, ::-1], Solid.of(modulus[:, ::-1], ratio[:, ::-1]))
-    np.testing.assert_allclose(turned.modulus_gpa, found.modulus_gpa, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(turned.modulus_gpa, found.modulus_gpa, rtol=1e-9)
 
 
 def test_schemes_lie_between_the_bounds_in_the_right_order() -> None:

@@ -119,7 +119,7 @@ def effective_stiffness(
 
     Notes
     -----
-    Takes about 180 bytes of memory a cell.
+    Takes about 160 bytes of memory a cell.
     """
     modulus = np.asarray(modulus_gpa, np.float64)
     if modulus.ndim != 2 or modulus.size == 0:

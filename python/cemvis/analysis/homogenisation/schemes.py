@@ -21,8 +21,8 @@ from cemvis.analysis.homogenisation.isotropic import Solid, Values
 from cemvis.errors import InputError
 
 _MOST_STEPS = 200
-_TOLERANCE = 1e-12  # of the stiffest phase
-_NOTHING = 1e-10  # of the stiffest phase: the steps stay above it, so that the slopes are defined
+_TOLERANCE = 1e-10  # of the moduli; the last step takes them far closer
+PERCOLATION = 0.5  # share of pores from which spheres of anything else no longer hold together
 
 
 def mori_tanaka(fractions: ArrayLike, phases: Solid, *, matrix: int) -> Solid:
@@ -61,8 +61,8 @@ def self_consistent(fractions: ArrayLike, phases: Solid) -> Solid:
     """Return the self-consistent estimate: spheres of every phase in the effective material itself.
 
     No phase is the matrix, as in a polycrystal. Half of the volume as pores is enough to take all stiffness away.
-    Found by Newton's method from the stiffest phase down, to 1e-12 of its moduli; where the material no longer holds
-    together, both moduli are 0. Parameters and errors are those of `mori_tanaka`.
+    Found by Newton's method from the stiffest phase down, to a step of 1e-10; where half or more is pores, both
+    moduli are 0. Parameters and errors are those of `mori_tanaka`.
 
     Examples
     --------
@@ -76,24 +76,22 @@ def self_consistent(fractions: ArrayLike, phases: Solid) -> Solid:
         np.broadcast_to(each, shape).reshape(-1, shape[-1]) for each in (phases.bulk_gpa, phases.shear_gpa, share)
     )
     bulk, shear = (np.array(extreme(share, each, largest=True)) for each in (bulks, shears))
-    most = Solid(bulk.copy(), shear.copy())
+    pores = np.where(shears > 0, 0.0, share).sum(axis=-1)
+    bulk[pores >= PERCOLATION] = shear[pores >= PERCOLATION] = 0.0
     active = shear > 0
     for _ in range(_MOST_STEPS):
         if not active.any():
             break
-        now, scale = Solid(bulk[active], shear[active]), Solid(most.bulk_gpa[active], most.shear_gpa[active])
-        new = _step(share[active], Solid(bulks[active], shears[active]), now, scale)
+        now = Solid(bulk[active], shear[active])
+        new = _step(share[active], Solid(bulks[active], shears[active]), now)
         bulk[active], shear[active] = new.bulk_gpa, new.shear_gpa
-        active[active] = (abs(new.bulk_gpa - now.bulk_gpa) > _TOLERANCE * scale.bulk_gpa) | (
-            abs(new.shear_gpa - now.shear_gpa) > _TOLERANCE * scale.shear_gpa
+        active[active] = (abs(new.bulk_gpa - now.bulk_gpa) > _TOLERANCE * new.bulk_gpa) | (
+            abs(new.shear_gpa - now.shear_gpa) > _TOLERANCE * new.shear_gpa
         )
-    # At the threshold itself the root is a double one, known to the root of the tolerance only.
-    gone = shear <= 10 * _TOLERANCE**0.5 * most.shear_gpa
-    bulk[gone] = shear[gone] = 0.0
     return Solid(bulk.reshape(shape[:-1]), shear.reshape(shape[:-1]))
 
 
-def _step(share: Values, phases: Solid, now: Solid, scale: Solid) -> Solid:
+def _step(share: Values, phases: Solid, now: Solid) -> Solid:
     """Return Newton's next moduli, or those of plain iteration where Newton's are not between 0 and the present ones.
 
     The map is increasing and concave in both moduli, so that Newton's steps from above stay above the root.
@@ -116,8 +114,8 @@ def _step(share: Values, phases: Solid, now: Solid, scale: Solid) -> Solid:
         newton_bulk = bulk + first + bulk_slope * shear_step
     fine = (newton_shear > 0) & (newton_bulk > 0) & (newton_shear <= shear) & (newton_bulk <= bulk)
     return Solid(
-        np.maximum(np.where(fine, newton_bulk, plain.bulk_gpa), _NOTHING * scale.bulk_gpa),
-        np.maximum(np.where(fine, newton_shear, plain.shear_gpa), _NOTHING * scale.shear_gpa),
+        np.where(fine, newton_bulk, plain.bulk_gpa),
+        np.where(fine, newton_shear, plain.shear_gpa),
     )
 
 
