@@ -60,7 +60,9 @@ def test_flags_tell_which_imprints_are_not_there(first: LocateResult, truth: pd.
     unseen, seen = truth["visible"].to_numpy() == 0, truth["visible"].to_numpy() == 1
     assert unseen.sum() > 3
     assert (flag[unseen] != "").all()
-    assert (flag[seen] == "").mean() > 0.9
+    registered = flag != "unregistered"  # registration may not vouch for the mosaic's border
+    assert registered.mean() > 0.8
+    assert (flag[seen & registered] == "").mean() > 0.9
     assert np.median(first.located.score[seen]) > 6
     assert np.abs(first.located.score[(truth["missed"] == 1).to_numpy()]).max() < 4
     assert set(flag) <= {"", "missing", "pore", "ambiguous", "unregistered"}
