@@ -21,6 +21,7 @@ namespace cemvis {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
+constexpr float kMostBits = 126.0F;  // powers of two that a float holds with all of its digits, and their inverses
 
 struct AlignedDelete {
   void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
@@ -231,7 +232,9 @@ class Worker {
     loaded.variance = moments.variance;
     const auto sd = static_cast<float>(std::sqrt(std::max(moments.variance, 0.0)));
     // A power of two: the pixels are scaled without rounding.
-    loaded.scale = sd > 0.0F && std::isfinite(sd) ? std::exp2(-std::round(std::log2(sd))) : 1.0F;
+    loaded.scale = sd > 0.0F && std::isfinite(sd)
+                       ? std::exp2(-std::clamp(std::round(std::log2(sd)), -kMostBits, kMostBits))
+                       : 1.0F;
     loops_->load(loaded.pixels, static_cast<float>(loaded.mean), loaded.scale, plane, planes().stride);
     return loaded;
   }
@@ -337,11 +340,13 @@ void normalised_correlation(const ImageView<T>& image, const ImageView<float>& p
   filter_tiles(image, filter, tiles, size, threads, level,
                [&](std::size_t i, const Loaded<T>& loaded, const float* plane, std::int64_t stride) {
                  const auto memory = aligned<double>(4 * (loaded.pixels.cols + 1));
-                 const auto gain =
-                     static_cast<float>(1.0 / (static_cast<double>(loaded.scale) * std::sqrt(moments.squares)));
+                 const auto scale = static_cast<double>(loaded.scale);
+                 const double left = std::is_same_v<T, float> ? 1.0 : scale;  // of the scale, for the gain to undo
+                 const auto gain = static_cast<float>(1.0 / (left * std::sqrt(moments.squares)));
                  const double flat = 1e-10 * loaded.variance * static_cast<double>(size.rows * size.cols);
-                 loops.normalise(loaded.pixels, {size.rows, size.cols, gain, loaded.mean, flat}, plane, stride,
-                                 out.data() + tiles[i].top * windows.cols + tiles[i].left, windows.cols, memory.get());
+                 loops.normalise(loaded.pixels, {size.rows, size.cols, gain, loaded.mean, flat, scale * scale}, plane,
+                                 stride, out.data() + tiles[i].top * windows.cols + tiles[i].left, windows.cols,
+                                 memory.get());
                });
 }
 

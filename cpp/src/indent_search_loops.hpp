@@ -67,7 +67,9 @@ struct WindowShape {
   std::int64_t cols = 0;
   float gain = 1.0F;  // correlation = gain * filtered / sqrt(sum of squares about the window's mean)
   double mean = 0.0;  // of the tile's pixels, and
-  double flat = 0.0;  // the sum of squares up to which a window counts as flat: for float pixels alone
+  // For float pixels alone, whose squares a float need not hold:
+  double flat = 0.0;  // the sum of squares up to which a window counts as flat
+  double unit = 1.0;  // by which sums of squares are multiplied, as the filtered tile's pixels were by its root
 };
 
 template <class T>

@@ -193,15 +193,16 @@ struct FloatPixels {
   using Sum = double;
 
   explicit FloatPixels(const WindowShape& window)
-      : part(1.0 / static_cast<double>(window.rows * window.cols)), most_flat(window.flat) {}
+      : part(1.0 / static_cast<double>(window.rows * window.cols)), most_flat(window.flat), unit(window.unit) {}
 
   [[nodiscard]] float correlation(Sum total, Sum squares, float filtered) const {
     const double spread = squares - total * total * part;
-    return quotient(spread <= most_flat, filtered, static_cast<float>(spread));
+    return quotient(spread <= most_flat, filtered, static_cast<float>(spread * unit));
   }
 
   double part;
   double most_flat;
+  double unit;
 };
 
 template <class Variance, class T>

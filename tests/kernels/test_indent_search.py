@@ -226,6 +226,30 @@ def test_a_bright_neighbour_does_not_drown_a_faint_tile() -> None:
     np.testing.assert_allclose(found, faint, rtol=0, atol=1e-5 * 3 * 30 * 30)
 
 
+@pytest.mark.parametrize("power", [100, -100, 123, -123])
+def test_huge_and_tiny_pixels_correlate_like_any_others(power: int) -> None:
+    # A power of two leaves every digit of the pixels, so that all that is computed from them is the same.
+    image, template = noise((90, 110), np.float32, 6), pattern((12, 15), 6)
+    image[30:60, 40:80] = 40.0
+    found = normalised_correlation(np.ldexp(image, power - 6).astype(np.float32), template)
+    expected = normalised_correlation(image, template)
+    assert (expected != 0).mean() > 0.8
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_pixels_at_the_ends_of_what_a_float_holds_give_finite_answers() -> None:
+    image, template = noise((60, 70), np.float32, 7) - 40, pattern((9, 8), 7)
+    expected = reference.normalised_correlation(image, template)
+    for size in (1e30, 1e-30, 1e37):
+        found = normalised_correlation(image * np.float32(size), template)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
+    # So few digits are left of pixels this small that they tell hardly more than where it is bright.
+    found = normalised_correlation((image * np.float32(1e-30)) * np.float32(1e-12), template)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-2)
+    answer = linear_response(image * np.float32(1e-30), template) * np.float32(1e30)
+    np.testing.assert_allclose(answer, linear_response(image, template), rtol=0, atol=1e-3)
+
+
 def test_the_nearest_window_is_centred_on_the_place() -> None:
     np.testing.assert_array_equal(nearest_windows([(10.0, 20.0)], (5, 7)), [(7, 18)])
     np.testing.assert_array_equal(nearest_windows([(10.4, 20.6)], (5, 7)), [(7, 19)])
