@@ -105,6 +105,7 @@ def test_populations_named_as_phases_and_few_batches_told() -> None:
     found, _ = deconvolve(data, settings=Settings(populations=4, **QUICK))
     assert [each.name for each in found.populations] == ["LD-CSH", "HD-CSH", "CH", "clinker"]
     assert any("1 batches" in line and "single indents" in line for line in found.verdict)
+    assert any("1,500 values are few for 4 populations" in line for line in found.verdict)
     record = found.to_json()
     assert record["interval"]["resampled"] == "indents"
     assert record["populations"][0]["fraction"]["low"] < record["populations"][0]["fraction"]["high"]

@@ -12,7 +12,7 @@ from cemvis.analysis.indentation.deconvolution.families import Parameters
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.indentation.deconvolution.maximise import maximise
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
-from cemvis.errors import InputError
+from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
@@ -93,11 +93,10 @@ def resampled(
     random_state: int = 0,
     fewest_batches: int = FEWEST_BATCHES,
 ) -> Resampled:
-    """Fit the mixture to resampled data, each from the fit to all.
+    """Fit the mixture to resampled data, each from the optima that are nearly the best for all data.
 
     Whole batches are drawn, with replacement, as many as there are; single indents where there are fewer than
-    `fewest_batches`, which makes intervals too narrow if indents of a batch are alike. A resampling whose optimum is
-    another one altogether is followed only as far as climbing from the fit to all leads there.
+    `fewest_batches`, which makes intervals too narrow if indents of a batch are alike.
 
     Raises
     ------
@@ -148,8 +147,19 @@ def settling(
 
 
 def _fitted_to(counts: Floats, mixture: PopulationMixture, data: Grouped) -> tuple[Parameters, float]:
-    one = mixture.parameters()
-    rows = np.zeros(len(counts), np.int64)
-    found = maximise(counts, data.lower, data.upper, one[rows], mixture.rules(data))
-    at = found.at if mixture.fractions is not None else found.at.ordered()
-    return at, float(found.converged.mean())
+    mixture.parameters()  # refuses one that is not fitted
+    rules, best = mixture.rules(data), None
+    for number in range(len(mixture.optima_.weight)):
+        start = mixture.optima_[np.full(len(counts), number)]
+        found = maximise(counts, data.lower, data.upper, start, rules)
+        if best is None:
+            best = found
+            continue
+        better = found.log_likelihood > best.log_likelihood
+        best.at.put(better, found.at[better])
+        best.log_likelihood[better], best.converged[better] = found.log_likelihood[better], found.converged[better]
+    if best is None:
+        msg = "the mixture has no optimum; fit it again"
+        raise NotFittedError(msg)
+    at = best.at if mixture.fractions is not None else best.at.ordered()
+    return at, float(best.converged.mean())

@@ -151,7 +151,7 @@ def deconvolve(
         starts_at_best=mixture.starts_at_best_,
         converged=mixture.converged_,
         supported=not doubts,
-        verdict=(*doubts, *remarks(found, comparison, draws, batches=len(data.batches))),
+        verdict=(*doubts, *remarks(found, comparison, draws, batches=len(data.batches), size=round(data.size))),
     ), mixture
 
 
@@ -212,7 +212,7 @@ def deconvolve_jointly(
         starts_at_best=mixture.starts_at_best_,
         converged=mixture.converged_,
         supported=not doubts,
-        verdict=(*doubts, *remarks(tuple(found), None, draws, batches=batches)),
+        verdict=(*doubts, *remarks(tuple(found), None, draws, batches=batches, size=len(values))),
     ), mixture
 
 

@@ -15,7 +15,7 @@ from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
-ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start, and for those near the best
+ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start; for what is kept
 NEAR = 3.0  # of log likelihood
 
 
@@ -82,7 +82,7 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
 
     def refitted(self, values: Floats) -> tuple[Floats, Floats, Floats, bool]:
         """Return fractions, means and sds of a fit to other values that starts at this one, and if it converged."""
-        again = self._from(self._fitted(), self._scaled(np.asarray(values, np.float64)), ROUGH)
+        again = self._from(self._fitted(), self._scaled(np.asarray(values, np.float64)), FINE)
         order = np.argsort(again.means_[:, 0])
         sds = np.sqrt(np.diagonal(again.covariances_, axis1=1, axis2=2))
         means = self.centre_ + self.unit_ * again.means_[order]

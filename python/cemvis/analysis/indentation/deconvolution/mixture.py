@@ -16,6 +16,7 @@ from cemvis.errors import InputError, NotFittedError
 Floats = NDArray[np.float64]
 
 FLOOR_SHARE = 0.05  # of the robust spread: a narrower component would sit on a handful of values
+RIVAL_WITHIN, MOST_RIVALS = 10.0, 4  # of log likelihood: optima that other data of the same kind may well prefer
 SAME_OPTIMUM = 0.01  # of log likelihood: starts this close to the best have reached it
 
 
@@ -52,6 +53,8 @@ class PopulationMixture(BaseEstimator):  # type: ignore[misc]
         Of all values.
     starts_at_best_ : int
         How many starts reached the best optimum, to 0.01 of log likelihood.
+    optima_ : Parameters
+        The best optimum and others nearly as good, for resamplings to start at.
     converged_ : bool
     n_iter_ : int
     sd_floor_ : float
@@ -113,6 +116,7 @@ class PopulationMixture(BaseEstimator):  # type: ignore[misc]
         self.log_likelihood_ = float(found.log_likelihood[best])
         near = usable & (found.log_likelihood > self.log_likelihood_ - SAME_OPTIMUM)
         self.starts_at_best_ = int(near.sum())
+        self.optima_ = found.at[_rivals(found.log_likelihood, usable)]
         self.converged_, self.n_iter_ = bool(found.converged[best]), int(found.steps[best])
         self.n_features_in_ = 1
         return self
@@ -245,3 +249,15 @@ class PopulationMixture(BaseEstimator):  # type: ignore[misc]
         if data.size < self.n_parameters + 1:
             msg = f"{data.size:g} values cannot hold {k} populations ({self.n_parameters} parameters); give more values"
             raise InputError(msg)
+
+
+def _rivals(log_likelihood: Floats, usable: NDArray[np.bool_]) -> list[int]:
+    """Return a fit of each optimum that is nearly as good as the best, the best first."""
+    kept: list[int] = []
+    for each in np.argsort(-log_likelihood):
+        if not usable[each] or (kept and log_likelihood[each] < log_likelihood[kept[0]] - RIVAL_WITHIN):
+            continue
+        apart = all(log_likelihood[other] - log_likelihood[each] > 10 * SAME_OPTIMUM for other in kept)
+        if apart and len(kept) < MOST_RIVALS:
+            kept.append(int(each))
+    return kept
