@@ -133,3 +133,33 @@ def test_shape_size_and_angle_are_found_in_a_mean_window(truth: Template) -> Non
     assert fit.template.angle_rad == pytest.approx(truth.angle_rad, abs=0.03)
     assert fit.template.fill == pytest.approx(truth.fill, rel=0.1)
     np.testing.assert_allclose(fit.centre_px, [x0, y0], atol=0.1)
+
+
+@pytest.mark.parametrize("angle_rad", [0.4, 2.5, -1.0])
+def test_unequally_lit_faces_do_not_move_the_centre(angle_rad: float) -> None:
+    lit = dark(size_px=36.0, angle_rad=angle_rad, fill=-20.0, rim=8.0, faces=(-14.0, 9.0))
+    image = np.zeros((81, 81), np.float32)
+    part = lit.image()
+    corner = 40 - len(part) // 2
+    image[corner : corner + len(part), corner : corner + len(part)] += part
+    image += np.random.default_rng(0).normal(0, 0.5, image.shape).astype(np.float32)
+    window = MeanWindow(
+        image, measured_spectrum(np.random.default_rng(1).normal(0, 0.5, (256, 256)).astype(np.float32)), 1, shift_px=8
+    )
+    start = dark(size_px=34.0, angle_rad=angle_rad + 0.05, rim=0.0)
+    shaded, plain = window.refined(start, shaded=True), window.refined(start)
+    assert np.hypot(*shaded.centre_px) < 0.05 < np.hypot(*plain.centre_px)
+    assert shaded.template.size_px == pytest.approx(36, abs=0.2)
+    np.testing.assert_allclose(shaded.template.image(), lit.image(), atol=1.5)
+    assert 0 <= shaded.template.angle_rad < 2 * np.pi / 3
+
+
+def test_equal_faces_are_not_taken_for_lit_ones() -> None:
+    even = dark(size_px=36.0, fill=-20.0)
+    image = np.random.default_rng(0).normal(0, 0.5, (81, 81)).astype(np.float32)
+    part = even.image()
+    corner = 40 - len(part) // 2
+    image[corner : corner + len(part), corner : corner + len(part)] += part
+    noise = np.random.default_rng(1).normal(0, 0.5, (256, 256)).astype(np.float32)
+    fit = MeanWindow(image, measured_spectrum(noise), 1, shift_px=8).refined(even, shaded=True)
+    assert fit.template.faces == (0.0, 0.0)

@@ -98,7 +98,7 @@ def _learned(image: Image, grid: Grid, search: Search) -> tuple[Appearance, Foun
     for _ in range(_ROUNDS):
         mean, count = mean_window(image, rough.grid.places()[rough.grid.present], _odd(0.8 * pitch))
         window = MeanWindow(mean, fine, count, shift_px=0.25 * pitch)
-        fit = window.resized(template)
+        fit = window.resized(template, shaded=True)
         template = fit.template
         appearance = Appearance(template, fine, coarse, factor)
         at = Fitted(rough.score, rough.grid.shifted(fit.centre_px), rough.spread_px)

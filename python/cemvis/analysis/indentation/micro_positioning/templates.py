@@ -36,6 +36,9 @@ class Template:
         Standard deviation of the Gaussian that its edges are blurred with.
     fill, rim : float
         Grey levels added inside, and in a band along the outline.
+    faces : tuple of float
+        Grey levels added to the first and the second face, less their mean over all three: a detector that stands
+        aside lights faces unequally. Of a disc, to its right and its lower edge.
     """
 
     shape: str
@@ -44,6 +47,7 @@ class Template:
     blur_px: float
     fill: float
     rim: float
+    faces: tuple[float, float] = (0.0, 0.0)
 
     @property
     def radius_px(self) -> float:
@@ -60,20 +64,44 @@ class Template:
     def image(self) -> Floats:
         """Return the template on pixels, (t, t) float32 with t odd and the centre in the middle."""
         edge = 2 * math.ceil(self.radius_px) + 1
-        fill, rim = components(self, edge)
-        return (self.fill * fill + self.rim * rim).astype(np.float32)
+        levels = (self.fill, self.rim, *self.faces)
+        parts = components(self, edge, shaded=any(self.faces))
+        total = np.sum([level * part for level, part in zip(levels, parts, strict=False)], axis=0)
+        return np.asarray(total, dtype=np.float32)
 
 
-def components(template: Template, edge: int) -> tuple[Floats, Floats]:
-    """Return the filled outline and the band along it, (edge, edge) float32 each, between 0 and 1."""
+def components(template: Template, edge: int, *, shaded: bool = False) -> tuple[Floats, ...]:
+    """Return what a template is made of, (edge, edge) float32 each.
+
+    The filled outline, the band along it, both between 0 and 1, and if `shaded` what lights two faces more than the
+    mean; see `Template.faces`.
+    """
     offset = np.arange(edge) - edge // 2
-    depth = _depth(template, offset[None, :].astype(np.float64), offset[:, None].astype(np.float64))
+    x, y = offset[None, :].astype(np.float64), offset[:, None].astype(np.float64)
+    depth = _depth(template, x, y)
     band = _band_px(template)
     fill = np.clip(depth + 0.5, 0, 1)
     rim = np.clip(depth + band + 0.5, 0, 1) - np.clip(depth - band + 0.5, 0, 1)
+    parts = [fill, rim, *(fill * light for light in _lit(template, x, y))] if shaded else [fill, rim]
     # Blurred as pictures: distances from the outline would round corners in another way than a beam does.
-    fill, rim = (scipy.ndimage.gaussian_filter(part, template.blur_px, mode="constant") for part in (fill, rim))
-    return fill.astype(np.float32), rim.astype(np.float32)
+    blurred = (scipy.ndimage.gaussian_filter(part, template.blur_px, mode="constant") for part in parts)
+    return tuple(part.astype(np.float32) for part in blurred)
+
+
+def _lit(template: Template, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return how much more than the mean the first two faces are lit; see `Template.faces`."""
+    if template.shape == "disc":
+        radius = template.size_px / 2
+        return tuple(np.broadcast_to(each / radius, np.broadcast_shapes(x.shape, y.shape)) for each in (x, y))
+    outwards = np.stack([x * math.cos(a) + y * math.sin(a) for a in _normals(template)])
+    face = outwards >= outwards.max(axis=0) - 1e-6
+    share = face / face.sum(axis=0)  # the apex belongs to all three
+    return share[0] - 1 / 3, share[1] - 1 / 3
+
+
+def _normals(template: Template) -> NDArray[np.float64]:
+    """Return the directions of a triangle's sides' normals, from x towards y."""
+    return np.asarray(template.angle_rad + 2 * math.pi / 3 * np.arange(3))
 
 
 def _band_px(template: Template) -> float:
@@ -86,8 +114,18 @@ def _depth(template: Template, x: NDArray[np.float64], y: NDArray[np.float64]) -
     if template.shape == "disc":
         return np.asarray(template.size_px / 2 - np.hypot(x, y))
     inner = template.size_px / (2 * math.sqrt(3))
-    angles = template.angle_rad + 2 * math.pi / 3 * np.arange(3)
-    return np.asarray(np.min([inner - (x * math.cos(a) + y * math.sin(a)) for a in angles], axis=0))
+    return np.asarray(np.min([inner - (x * math.cos(a) + y * math.sin(a)) for a in _normals(template)], axis=0))
+
+
+def _least_angle(template: Template) -> Template:
+    """Return the same template with its angle in [0, 2 pi / 3)."""
+    turns = math.floor(template.angle_rad / (2 * math.pi / 3))
+    faces = (*template.faces, 0.0)
+    first, second, third = (faces[(n - turns) % 3] for n in range(3))
+    angle = template.angle_rad - turns * 2 * math.pi / 3
+    if template.shape == "disc":
+        return replace(template, angle_rad=0.0)
+    return replace(template, angle_rad=angle, faces=(first - third, second - third))
 
 
 @dataclass(frozen=True)
@@ -139,26 +177,39 @@ class MeanWindow:
         offset = scipy.fft.fftfreq(n, 1 / n)
         self._allowed = np.hypot(offset[:, None], offset[None, :]) <= shift_px
 
-    def fit(self, template: Template) -> Fit:
-        """Return the template with its best grey levels and place; size, angle and blur stay."""
-        parts = [scipy.fft.rfft2(self._rolled(part)) for part in components(template, self._edge)]
+    def fit(self, template: Template, *, shaded: bool = False) -> Fit:
+        """Return the template with its best grey levels and place; size, angle and blur stay.
+
+        A band, and if `shaded` unequal faces, are taken only if they lower chi squared enough.
+        """
+        parts = [scipy.fft.rfft2(self._rolled(part)) for part in components(template, self._edge, shaded=shaded)]
         n = self._edge
         gram = np.array([[self._dot(a, b) for b in parts] for a in parts])
         maps = np.stack([scipy.fft.irfft2(np.conj(part) * self._of_mean * self._inverse, s=(n, n)) for part in parts])
-        solved = np.stack([maps[0] / gram[0, 0], np.zeros_like(maps[0])])
-        evidence = maps[0] ** 2 / gram[0, 0]
-        both = np.einsum("kl,lyx->kyx", np.linalg.inv(gram + 1e-6 * np.trace(gram) * np.eye(2)), maps)
-        gained = (both * maps).sum(axis=0) - _RIM_EVIDENCE
+        sets: list[tuple[int, ...]] = [(0,)]
         if _band_px(template) >= _LEAST_RIM_PX:
-            solved, evidence = np.where(gained > evidence, both, solved), np.maximum(gained, evidence)
-        evidence = np.where(self._allowed, evidence, -np.inf)
+            sets.append((0, 1))
+        if shaded:
+            sets.append((0, 1, 2, 3))
+        best: tuple[float, tuple[int, ...], NDArray[np.float64], NDArray[np.float64]] | None = None
+        for price, chosen in enumerate(sets):
+            own = gram[np.ix_(chosen, chosen)]
+            own = own + 1e-6 * np.trace(own) / len(chosen) * np.eye(len(chosen)) * (len(chosen) > 1)
+            solved = np.einsum("kl,lyx->kyx", np.linalg.inv(own), maps[list(chosen)])
+            gained = np.where(self._allowed, (solved * maps[list(chosen)]).sum(axis=0), -np.inf) - price * _RIM_EVIDENCE
+            if best is None or gained.max() > best[0]:
+                best = float(gained.max()), chosen, gained, solved
+        assert best is not None
+        height, chosen, evidence, solved = best
         row, col = np.unravel_index(int(evidence.argmax()), evidence.shape)
         centre = np.array([_peak(evidence[row], col), _peak(evidence[:, col], row)])
         centre = (centre + n / 2) % n - n / 2
-        fill, rim = solved[:, row, col]
-        return Fit(replace(template, fill=float(fill), rim=float(rim)), centre, float(evidence[row, col]))
+        level = np.zeros(4)
+        level[list(chosen)] = solved[:, row, col]
+        fill, rim, first, second = map(float, level)
+        return Fit(replace(template, fill=fill, rim=rim, faces=(first, second)), centre, height)
 
-    def refined(self, start: Template, *, evaluations: int = 90) -> Fit:
+    def refined(self, start: Template, *, evaluations: int = 90, shaded: bool = False) -> Fit:
         """Return the best fit near a template, over size, angle and blur (Nelder-Mead)."""
         from scipy.optimize import minimize
 
@@ -173,16 +224,15 @@ class MeanWindow:
         step = np.array([0.06 * start.size_px, 0.06 * start.size_px, max(0.4 * start.blur_px, 0.3)])
         simplex = np.vstack([first, first + np.diag(step)])
         best = minimize(
-            lambda p: -self.fit(made(p)).evidence,
+            lambda p: -self.fit(made(p), shaded=shaded).evidence,
             first,
             method="Nelder-Mead",
             options={"maxfev": evaluations, "initial_simplex": simplex, "xatol": 0.02, "fatol": 0.1},
         )
-        fit = self.fit(made(best.x))
-        angle = fit.template.angle_rad % (2 * math.pi / 3)
-        return replace(fit, template=replace(fit.template, angle_rad=angle))
+        fit = self.fit(made(best.x), shaded=shaded)
+        return replace(fit, template=_least_angle(fit.template))
 
-    def resized(self, start: Template) -> Fit:
+    def resized(self, start: Template, *, shaded: bool = False) -> Fit:
         """Return the best fit near a template whose size and sharpness may be wrong.
 
         Two sides of a smaller one can pass for it; and a mean of windows that weren't quite centred is blurred, which a
@@ -194,7 +244,7 @@ class MeanWindow:
             for size in sizes
             for blur in sorted({0.5, start.blur_px})
         ]
-        return self.refined(max(fits, key=lambda fit: fit.evidence).template)
+        return self.refined(max(fits, key=lambda fit: fit.evidence).template, shaded=shaded)
 
     def searched(self, sizes_px: NDArray[np.float64], blurs_px: NDArray[np.float64]) -> Fit:
         """Return the best fit over both shapes, these sizes and blurs and all angles, then refined."""
