@@ -11,6 +11,7 @@ from cemvis.analysis.indentation.deconvolution.bootstrap import resampled, settl
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve
 from cemvis.analysis.indentation.deconvolution.grouped import grouped_values
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
+from cemvis.analysis.indentation.deconvolution.populations import Estimate, Population, doubts_of_fit
 from cemvis.analysis.indentation.deconvolution.selection import candidates, chosen, families_compared
 from cemvis.errors import InputError
 from populations import drawn, two_far_apart
@@ -142,3 +143,12 @@ def test_cells_are_sorted_by_posterior_and_doubtful_ones_are_marked() -> None:
     assert (posterior < 0.9).any()
     with pytest.raises(InputError):
         assigned(mixture, cells, certain=1.0)
+
+
+def test_an_optimum_that_resamplings_leave_is_doubted() -> None:
+    number = Estimate(20.0, 19.0, 21.0)
+    stays = Population("one", Estimate(0.4, 0.3, 0.5), {"modulus": number}, {"modulus": number})
+    leaves = Population("two", Estimate(0.6, 0.7, 0.8), {"modulus": number}, {"modulus": number})
+    found = doubts_of_fit((stays, leaves), np.zeros(2, bool), starts=10, reached=4)
+    assert len(found) == 1
+    assert found[0].startswith("two does not last: its fraction of 0.600")

@@ -195,6 +195,12 @@ def doubts_of_fit(
         for each, floored in zip(populations, at_floor, strict=True)
         if floored
     ]
+    doubts += [
+        f"{each.name} does not last: its fraction of {each.fraction.value:.3f} lies outside its own interval "
+        f"({each.fraction.low:.3f} to {each.fraction.high:.3f}), since resamplings lead to another optimum"
+        for each in populations
+        if not each.fraction.low <= each.fraction.value <= each.fraction.high
+    ]
     if starts >= 5 and reached < 2:
         doubts.append(f"only {reached} of {starts} starts reached the best optimum, so there may be a better one")
     return doubts
