@@ -75,8 +75,14 @@ def origin_of(
         "indents_file": {"path": str(indents.resolve()), "sha256": sha256_of(indents)},
         "settings": settings,
         "units": {"x_um": "um", "y_um": "um", "*_px": "px of the before-image", "after_*_px": "px of the after-image"},
-        "appearance": {key: value if isinstance(value, str) else float(value) for key, value in template.items()},
+        "appearance": {key: _plain(value) for key, value in template.items()},
     }
+
+
+def _plain(value: str | float | tuple[float, ...]) -> str | float | list[float]:
+    if isinstance(value, str):
+        return value
+    return [float(each) for each in value] if isinstance(value, tuple) else float(value)
 
 
 def _image_record(image: Micrograph) -> dict[str, Any]:
