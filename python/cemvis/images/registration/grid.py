@@ -16,7 +16,11 @@ from cemvis.images.registration.tiles import LEAST_TILE_PX, TileJob, spread
 
 Floats = NDArray[np.float64]
 
-_EDGE_SHARE = 0.05
+Box = tuple[tuple[int, int], tuple[int, int]]
+"""First and last column, first and last row."""
+
+_SHARES = (0.5, 0.05)
+_SHOWN_STEP_PX, _SHOWN_POINTS = 20, (33, 400)  # how closely a piece is looked at along an edge
 
 
 def tile_corners(
@@ -37,16 +41,16 @@ def tile_jobs(
     jobs = []
     for rows_px in _inner(pieces.y_edges, after):
         for columns_px in _inner(pieces.x_edges, after):
-            (left, right), (top, bottom) = _shown(columns_px, rows_px, expect, before.shape, share=0.5)
+            box, widest = _shown(columns_px, rows_px, expect, before.shape)
+            (left, right), (top, bottom) = box
             shape = _tile_edge(bottom - top + 1, config), _tile_edge(right - left + 1, config)
             if min(shape) < LEAST_TILE_PX:
                 continue
             near = min(step, 0.75 * min(shape)) if min(shape) < config.tile_px else step
             # Where the before-image's edge runs askew, more tiles follow it: they need not lie on it altogether.
-            widest = _shown(columns_px, rows_px, expect, before.shape, share=_EDGE_SHARE)
             outer = tile_corners(*widest, shape, near)
             outer = outer[((outer == outer.min(axis=0)) | (outer == outer.max(axis=0))).any(axis=1)]
-            inner = tile_corners((left, right), (top, bottom), shape, near)
+            inner = tile_corners(*box, shape, near)
             beyond = ((outer < inner.min(axis=0)) | (outer > inner.max(axis=0))).any(axis=1)
             corners = np.concatenate([inner, outer[beyond]])
             jobs.append(TileJob(corners, shape, expect))
@@ -67,26 +71,26 @@ def _inner(edges: Floats, after: Level) -> list[tuple[int, int]]:
 
 
 def _shown(
-    x_px: tuple[int, int],
-    y_px: tuple[int, int],
-    expect: Callable[[Floats], Floats],
-    shape: tuple[int, int],
-    *,
-    share: float,
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the part of a piece (first and last column, row) that the before-image shows, by its bounding box.
+    x_px: tuple[int, int], y_px: tuple[int, int], expect: Callable[[Floats], Floats], shape: tuple[int, int]
+) -> list[Box]:
+    """Return the parts of a piece that the before-image shows, by bounding boxes: for the most part, and at all.
 
     All of the piece if the before-image shows none of it. So a strip at the mosaic's edge gets tiles that fit it.
     """
-    xs, ys = np.linspace(*x_px, 33), np.linspace(*y_px, 33)
-    grid = expect(np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)).reshape(33, 33, 2)
+    xs, ys = (np.linspace(a, b, int(np.clip((b - a) // _SHOWN_STEP_PX, *_SHOWN_POINTS))) for a, b in (x_px, y_px))
+    grid = expect(np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)).reshape(len(ys), len(xs), 2)
     inside = ((grid >= 0) & (grid <= np.array([shape[1], shape[0]]) - 1)).all(axis=-1)
     if not inside.any():
-        return x_px, y_px
-    # That share of what any row or column shows has to be there: a rotated edge cuts a wedge from the box.
-    columns = np.flatnonzero(inside.sum(axis=0) >= inside.sum(axis=0).max() * share)
-    rows = np.flatnonzero(inside.sum(axis=1) >= inside.sum(axis=1).max() * share)
-    return (
-        (math.ceil(xs[columns[0]]), math.floor(xs[columns[-1]])),
-        (math.ceil(ys[rows[0]]), math.floor(ys[rows[-1]])),
-    )
+        return [(x_px, y_px)] * 2
+    boxes = []
+    for share in _SHARES:
+        # That share of what any row or column shows has to be there: a rotated edge cuts a wedge from the box.
+        columns = np.flatnonzero(inside.sum(axis=0) >= inside.sum(axis=0).max() * share)
+        rows = np.flatnonzero(inside.sum(axis=1) >= inside.sum(axis=1).max() * share)
+        boxes.append(
+            (
+                (math.ceil(xs[columns[0]]), math.floor(xs[columns[-1]])),
+                (math.ceil(ys[rows[0]]), math.floor(ys[rows[-1]])),
+            )
+        )
+    return boxes
