@@ -62,3 +62,14 @@ def test_what_cannot_be_is_refused() -> None:
         deconvolve_jointly(values, np.zeros(100, str), settings=Settings(populations=2, fractions=(0.5, None)))
     with pytest.raises(NotFittedError):
         JointMixture(2).predict_proba(values)
+
+
+def test_a_fit_stays_where_it_is_when_fitted_again_to_the_same_values() -> None:
+    """A floor added too generously moves the fixed point of EM away from the likelihood's optimum."""
+    rng = np.random.default_rng(4)
+    hardness = np.exp(rng.normal(0, 1.0, 900))  # spread over decades, so that a share of its sd is wide for the softest
+    values = np.stack([20 + 12 * hardness + rng.normal(0, 2, 900), hardness], axis=1)
+    mixture = JointMixture(4, n_starts=4).fit(values)
+    weights, means, _, _ = mixture.refitted(values)
+    np.testing.assert_allclose(weights, mixture.weights_, atol=0.01)
+    np.testing.assert_allclose(means, mixture.means_, rtol=0.02)

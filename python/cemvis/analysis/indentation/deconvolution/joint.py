@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from cemvis.analysis.indentation.deconvolution.mixture import FLOOR_SHARE, SAME_OPTIMUM
+from cemvis.analysis.indentation.deconvolution.mixture import SAME_OPTIMUM
 from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
 ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start; for what is kept
 NEAR = 3.0  # of log likelihood
+FLOOR = 0.01  # of a property's sd, added in squares to the covariances: more would pull fits away from the optimum
 
 
 class JointMixture(BaseEstimator):  # type: ignore[misc]
@@ -120,7 +121,7 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
 
         mixture = GaussianMixture(
             self.n_components,
-            reg_covar=FLOOR_SHARE**2,
+            reg_covar=FLOOR**2,
             tol=ROUGH / len(values),
             max_iter=self.max_iter,
             init_params=("k-means++", "kmeans", "random_from_data")[number % 3],
@@ -133,7 +134,7 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
 
         mixture = GaussianMixture(
             self.n_components,
-            reg_covar=FLOOR_SHARE**2,
+            reg_covar=FLOOR**2,
             tol=gain / len(scaled),
             max_iter=self.max_iter,
             weights_init=start.weights_,
@@ -151,7 +152,7 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
         self.correlations_ = covariance[:, 0, 1] / (sds[:, 0] * sds[:, 1])
         self.log_likelihood_ = log_likelihood - size * float(np.log(self.unit_).sum())
         self.converged_ = bool(inner.converged_)
-        self.at_floor_ = np.linalg.eigvalsh(covariance)[:, 0] < 1.1 * FLOOR_SHARE**2
+        self.at_floor_ = np.linalg.eigvalsh(covariance)[:, 0] < 2 * FLOOR**2
         self.n_features_in_ = len(self.unit_)
 
 
