@@ -45,8 +45,8 @@ struct SquareTables {
 };
 
 // Cubic spline through each table, mirrored at its border without repeating the outermost numbers, at places given as
-// x and y from its middle: places[(n * count + table) * 2] and out[n * count + table]. 0 beyond the table and where a place is NaN.
-// Throws std::invalid_argument if sizes do not match.
+// x and y from its middle: places[(n * count + table) * 2] and out[n * count + table]. 0 beyond the table and where a
+// place is NaN. Throws std::invalid_argument if sizes do not match.
 void interpolated(const SquareTables& tables, std::span<const double> places, std::span<float> out, int threads);
 
 }  // namespace cemvis
