@@ -42,3 +42,14 @@ def test_text_in_a_file_name_is_not_taken_for_mathematics() -> None:
 def test_unwritable_picture_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(FileAccessError, match="cannot write"):
         style.save_png(style.new_figure(1, 1), tmp_path / "absent" / "map.png")
+
+
+def test_pdf_is_a_pdf_with_text_and_the_same_every_time(tmp_path) -> None:
+    for name in ("one.pdf", "two.pdf"):
+        figure = style.new_figure(2, 1)
+        style.add_text_in(figure, 0.1, 0.1, "Populations")
+        style.save_pdf(figure, tmp_path / name)
+    first = (tmp_path / "one.pdf").read_bytes()
+    assert first.startswith(b"%PDF")
+    assert b"/TrueType" in first or b"/Type0" in first
+    assert first == (tmp_path / "two.pdf").read_bytes()

@@ -116,3 +116,14 @@ def save_png(figure: Figure, path: Path) -> None:
     """Write `figure` to `path`, whole or not at all; the same figure gives the same bytes."""
     with written_whole(path) as beside:
         figure.savefig(beside, format="png", dpi=DPI, metadata={"Software": "cemvis"}, pil_kwargs={"compress_level": 4})
+
+
+def save_pdf(figure: Figure, path: Path) -> None:
+    """Write `figure` to `path` as PDF, whole or not at all; the same figure gives the same bytes.
+
+    Text stays text (TrueType), so that it can be searched and edited.
+    """
+    from matplotlib import rc_context
+
+    with written_whole(path) as beside, rc_context({"pdf.fonttype": 42}):
+        figure.savefig(beside, format="pdf", dpi=2 * DPI, metadata={"Creator": "cemvis", "CreationDate": None})
