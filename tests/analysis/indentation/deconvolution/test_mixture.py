@@ -14,10 +14,25 @@ from cemvis.errors import InputError, NotFittedError
 from populations import FRACTIONS, MEANS, SDS, drawn, naive_log_likelihood, two_far_apart
 
 
-@pytest.mark.parametrize(("seed", "size", "k"), [(0, 300, 2), (1, 800, 3), (2, 700, 4), (3, 300, 4)])
-def test_sklearn_never_finds_a_better_likelihood_at_the_same_floor(seed: int, size: int, k: int) -> None:
-    values = drawn(size, seed=seed)
-    floor = 0.5
+def hardness(count: int, *, seed: int) -> np.ndarray:
+    """Return hardness in GPa, spread over a decade and more as it is in cement paste."""
+    rng = np.random.default_rng(seed)
+    return np.exp(rng.normal(np.log(0.8), 0.35, count)) * np.where(rng.random(count) < 0.1, 8.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "floor", "k"),
+    [
+        (drawn(300, seed=0), 0.5, 2),
+        (drawn(800, seed=1), 0.5, 3),
+        (drawn(700, seed=2), 0.5, 4),
+        (drawn(300, seed=3), 0.5, 4),
+        (hardness(700, seed=4), 0.02, 3),
+        (hardness(500, seed=5), 0.02, 4),
+    ],
+)
+def test_sklearn_never_finds_a_better_likelihood_at_the_same_floor(values: np.ndarray, floor: float, k: int) -> None:
+    seed, size = 1, len(values)
     ours = PopulationMixture(k, binned=False, sd_floor=floor, n_starts=20).fit(values)
     # scikit-learn adds reg_covar to the variances, so that none of its optima breaks our floor
     rival = GaussianMixture(k, n_init=4, reg_covar=floor**2, tol=1e-7, max_iter=2000, random_state=seed)
@@ -76,6 +91,36 @@ def test_scores_are_the_derivatives_of_the_likelihood(family: str, width: float)
     np.testing.assert_allclose(terms.by_scale, slopes[1], atol=2e-6, rtol=1e-6)
     if family == "skew-normal":
         np.testing.assert_allclose(terms.by_shape, slopes[2], atol=2e-6, rtol=1e-6)
+
+
+def test_skew_normals_are_integrated_over_wide_intervals() -> None:
+    edges = np.concatenate([np.linspace(5, 30, 12), np.linspace(32, 60, 9)])  # as wide as the sds
+    lower, upper = edges[:-1], edges[1:]
+    at = Parameters(np.full((1, 2), 0.5), np.array([[15.0, 40.0]]), np.array([[5.0, 6.0]]), np.array([[3.0, -2.0]]))
+    terms = skew_terms(lower, upper, at, 9)
+    for n in range(2):
+        ends = (skewnorm.cdf(each, at.shape[0, n], at.loc[0, n], at.scale[0, n]) for each in (upper, lower))
+        share = np.subtract(*ends)
+        seen = share > 1e-6
+        np.testing.assert_allclose(np.exp(terms.log_p[0, n])[seen], share[seen], rtol=1e-6)
+    flat = Parameters(at.weight, at.loc, at.scale, np.zeros((1, 2)))
+    both = skew_terms(lower, upper, flat, 9), normal_terms(lower, upper, flat)
+    for one, two in ((both[0].log_p, both[1].log_p), (both[0].by_loc, both[1].by_loc)):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_shapes_can_be_compared_on_the_few_values_of_a_table_model() -> None:
+    values = np.random.default_rng(21).normal(30, 4, 5000)
+    data = grouped_values(np.round(values / 6) * 6)  # a step of one and a half sds
+    assert data.discrete
+    normal = PopulationMixture(1, n_starts=4).fit_grouped(data)
+    skew = PopulationMixture(1, n_starts=8, family="skew-normal").fit_grouped(data)
+    # normal components are skew normal ones of shape 0, so that more freedom cannot make the likelihood less
+    assert -0.01 < skew.log_likelihood_ - normal.log_likelihood_ < 5
+    # the middle of an interval times its width, which does for narrow ones, is another likelihood
+    middles = skew_terms(data.lower, data.upper, normal.parameters()).log_p[0, 0]
+    assert abs(data.total @ middles - normal.log_likelihood_) > 20
+    assert skew.sds_[0] == pytest.approx(normal.sds_[0], rel=0.02)
 
 
 def test_scores_of_known_fractions_leave_them_alone() -> None:

@@ -69,6 +69,10 @@ class Settling:
     means: Floats
     sds: Floats
 
+    def half_width(self) -> float:
+        """Return half the width of the interval of the fraction that scatters most."""
+        return float((self.fractions[2] - self.fractions[0]).max() / 2)
+
 
 def tails(units: int, level: float) -> tuple[float, float]:
     """Return the percentiles (0..1) of an expanded percentile interval.
@@ -128,15 +132,15 @@ def settling(
     sizes: tuple[int, ...] = SIZES,
     random_state: int = 0,
 ) -> tuple[Settling, ...]:
-    """Return how far the parameters scatter over draws of 100, 200 ... indents (with replacement), up to all of them.
+    """Return how far the parameters scatter over draws of 100, 200 ... indents (with replacement), and of all of them.
 
     Draws ignore batches, so that each size differs from the next by the number of indents alone.
     """
     rng = np.random.default_rng(random_state)
     share = data.total / data.total.sum()
     rows = []
-    for size in sizes:
-        if size > data.size or size < mixture.n_parameters + 1:
+    for size in (*(each for each in sizes if each < data.size), round(data.size)):
+        if size < mixture.n_parameters + 1:
             continue
         drawn = rng.multinomial(size, share, draws).astype(np.float64)
         at, _ = _fitted_to(drawn, mixture, data)
@@ -152,6 +156,8 @@ def _fitted_to(counts: Floats, mixture: PopulationMixture, data: Grouped) -> tup
     for number in range(len(mixture.optima_.weight)):
         start = mixture.optima_[np.full(len(counts), number)]
         found = maximise(counts, data.lower, data.upper, start, rules)
+        if mixture.fractions is not None:  # they belong to populations in rising mean
+            found.log_likelihood[(np.diff(found.at.moments()[0], axis=1) <= 0).any(axis=1)] = -np.inf
         if best is None:
             best = found
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,7 @@ from cemvis.analysis.indentation.deconvolution.families import FAMILIES, NORMAL
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.indentation.deconvolution.joint import JointMixture
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
-from cemvis.analysis.indentation.deconvolution.populations import (
-    Deconvolution,
-    Population,
-    doubts_of_fit,
-    doubts_of_number,
-    doubts_of_populations,
-    estimates,
-    names_of,
-    remarks,
-)
+from cemvis.analysis.indentation.deconvolution.populations import Deconvolution, Population, estimates, names_of
 from cemvis.analysis.indentation.deconvolution.selection import (
     CRITERIA,
     MOST,
@@ -36,6 +27,14 @@ from cemvis.analysis.indentation.deconvolution.selection import (
     candidates,
     chosen,
     families_compared,
+)
+from cemvis.analysis.indentation.deconvolution.verdict import (
+    doubts_of_fit,
+    doubts_of_number,
+    doubts_of_populations,
+    remarks,
+    remarks_of_names,
+    remarks_of_settling,
 )
 from cemvis.errors import InputError
 
@@ -81,6 +80,9 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.populations is not None and self.populations < 1:
+            msg = f"populations is {self.populations}; wanted at least 1, or None to choose"
+            raise InputError(msg)
         if self.criterion not in CRITERIA or self.family not in FAMILIES:
             msg = f"criterion {self.criterion!r}, components {self.family!r}; wanted bic or icl, normal or skew-normal"
             raise InputError(msg)
@@ -115,7 +117,7 @@ def deconvolve(
     told = progress or (lambda _stage, _done, _steps: None)
     template = PopulationMixture(family=settings.family, n_starts=settings.starts, random_state=settings.seed)
     told("numbers of populations", 0, 4)
-    found = candidates(data, template, most=settings.most)
+    found = candidates(data, template, most=max(settings.most, settings.populations or 0))
     count = settings.populations or chosen(found, criterion=settings.criterion).populations
     mixture = template.set_params(n_components=count, fractions=settings.fractions).fit_grouped(data)
     told("skew-normal against normal", 1, 4)
@@ -133,11 +135,14 @@ def deconvolve(
         (name,), mixture.weights_, mixture.means_[:, None], mixture.sds_[:, None], _with_axis(draws), settings
     )
     criterion = settings.criterion if settings.populations is None else "given"
-    doubts = _doubts(found, populations, mixture.at_floor_, name, criterion, settings.starts, mixture.starts_at_best_)
-    return Deconvolution(
+    size, batches = round(data.size), len(data.batches)
+    known_bic = None if settings.fractions is None else mixture.bic(size)
+    doubts = _doubts(found, populations, mixture, criterion=criterion, known_bic=known_bic)
+    told_too = remarks(found, comparison, draws, batches=batches, size=size, scatter=data.scatter_of_batches())
+    result = Deconvolution(
         properties=(name,),
-        size=round(data.size),
-        batches=len(data.batches),
+        size=size,
+        batches=batches,
         family=settings.family,
         likelihood="binned, discrete values" if data.discrete else "binned",
         populations=populations,
@@ -151,8 +156,9 @@ def deconvolve(
         starts_at_best=mixture.starts_at_best_,
         converged=mixture.converged_,
         supported=not doubts,
-        verdict=(*doubts, *remarks(found, comparison, draws, batches=len(data.batches), size=round(data.size))),
-    ), mixture
+        verdict=(*doubts, *told_too, *remarks_of_names(populations, name)),
+    )
+    return replace(result, verdict=(*result.verdict, *remarks_of_settling(steps, result.settled_from()))), mixture
 
 
 def deconvolve_jointly(
@@ -179,8 +185,9 @@ def deconvolve_jointly(
     starts = max(5, settings.starts // 3)
     tried: dict[int, JointMixture] = {}
     found = []
-    for k in range(1, settings.most + 1):
-        told("numbers of populations, two properties", k - 1, settings.most + 1)
+    most = max(settings.most, settings.populations or 0)
+    for k in range(1, most + 1):
+        told("numbers of populations, two properties", k - 1, most + 1)
         if len(values) < 6 * k:
             break
         tried[k] = JointMixture(k, n_starts=starts, random_state=settings.seed).fit(values)
@@ -189,12 +196,13 @@ def deconvolve_jointly(
         found.append(Candidate(k, each.n_parameters, *scores, each.starts_at_best_, each.converged_))
     count = settings.populations or chosen(tuple(found), criterion=settings.criterion).populations
     mixture = tried.get(count) or JointMixture(count, n_starts=starts, random_state=settings.seed).fit(values)
-    told("resampling, two properties", settings.most, settings.most + 1)
+    told("resampling, two properties", most, most + 1)
     draws = _resampled_jointly(mixture, values, batch, settings)
     populations = _populations(names, mixture.weights_, mixture.means_, mixture.sds_, draws, settings)
     criterion = settings.criterion if settings.populations is None else "given"
     batches = len(np.unique(batch))
-    doubts = _doubts(tuple(found), populations, mixture.at_floor_, names[0], criterion, starts, mixture.starts_at_best_)
+    doubts = _doubts(tuple(found), populations, mixture, criterion=criterion)
+    told_too = remarks(tuple(found), None, draws, batches=batches, size=len(values))
     return Deconvolution(
         properties=names,
         size=len(values),
@@ -212,23 +220,29 @@ def deconvolve_jointly(
         starts_at_best=mixture.starts_at_best_,
         converged=mixture.converged_,
         supported=not doubts,
-        verdict=(*doubts, *remarks(tuple(found), None, draws, batches=batches, size=len(values))),
+        verdict=(*doubts, *told_too, *remarks_of_names(populations, names[0])),
     ), mixture
 
 
 def _doubts(
     found: tuple[Candidate, ...],
     populations: tuple[Population, ...],
-    at_floor: NDArray[np.bool_],
-    first: str,
+    mixture: PopulationMixture | JointMixture,
+    *,
     criterion: str,
-    starts: int,
-    reached: int,
+    known_bic: float | None = None,
 ) -> list[str]:
+    first = next(iter(populations[0].means))
     return [
-        *doubts_of_number(found, len(populations), criterion=criterion),
+        *doubts_of_number(found, len(populations), criterion=criterion, known_bic=known_bic),
         *doubts_of_populations(populations, first),
-        *doubts_of_fit(populations, at_floor, starts=starts, reached=reached),
+        *doubts_of_fit(
+            populations,
+            mixture.at_floor_,
+            starts=mixture.n_starts,
+            reached=mixture.starts_at_best_,
+            converged=mixture.converged_,
+        ),
     ]
 
 

@@ -93,21 +93,45 @@ def _interval_terms(low: Floats, high: Floats, middle: Floats, wide: NDArray[np.
     return Terms(log_p, first, second, None)
 
 
-def skew_terms(lower: Floats, upper: Floats, at: Parameters) -> Terms:
-    """Return the terms of skew-normal components, by the density in the middle of an interval times its width."""
+def skew_terms(lower: Floats, upper: Floats, at: Parameters, nodes: int = 1) -> Terms:
+    """Return the terms of skew-normal components, integrated over intervals by a Gauss-Legendre rule of so many nodes.
+
+    One node, the middle, is as good as any where intervals are narrow; where an interval has no width, it is a density.
+    """
+    x, share = _inside(lower, upper, nodes)
+    z, ratio, log_p = _skew_densities(x, at)
+    log_p = log_p + np.log(share)
+    shape = at.shape[..., None, None]
+    slope = z - shape * ratio
+    by = (slope, z * slope - 1, ratio * z)
+    if nodes == 1:
+        return Terms(log_p[..., 0], *(each[..., 0] for each in by))
+    top = log_p.max(axis=-1, keepdims=True)
+    part = np.exp(log_p - top)
+    total = part.sum(axis=-1, keepdims=True)
+    part /= total
+    return Terms((np.log(total) + top)[..., 0], *((part * each).sum(axis=-1) for each in by))
+
+
+def _inside(lower: Floats, upper: Floats, nodes: int) -> tuple[Floats, Floats]:
+    """Return places inside intervals and what each stands for, (m, nodes); a share of 1 where there is no width."""
+    at, weight = np.polynomial.legendre.leggauss(nodes)
+    half = (upper - lower)[:, None] / 2
+    return (upper + lower)[:, None] / 2 + half * at, np.where(half > 0, half, 0.5) * weight
+
+
+def _skew_densities(x: Floats, at: Parameters) -> tuple[Floats, Floats, Floats]:
+    """Return standardised places, phi/Phi of the shape times those, and log densities, (fits, components, m, nodes)."""
     from scipy.special import log_ndtr
 
-    scale, shape = at.scale[..., None], at.shape[..., None]
-    z = ((lower + upper) / 2 - at.loc[..., None]) / scale
+    scale, shape = at.scale[..., None, None], at.shape[..., None, None]
+    z = (x - at.loc[..., None, None]) / scale
     log_cdf = log_ndtr(shape * z)
     ratio = np.exp(-0.5 * (shape * z) ** 2 - LOG_2PI / 2 - log_cdf)
-    log_p = np.log(2) - LOG_2PI / 2 - 0.5 * z**2 + log_cdf - np.log(scale)
-    log_p += np.log(np.where(upper > lower, upper - lower, 1.0))
-    slope = z - shape * ratio
-    return Terms(log_p, slope, z * slope - 1, ratio * z)
+    return z, ratio, np.log(2) - LOG_2PI / 2 - 0.5 * z**2 + log_cdf - np.log(scale)
 
 
-def normal_step(lower: Floats, upper: Floats, at: Parameters, terms: Terms, mass: Floats, floor: float) -> Parameters:  # noqa: ARG001
+def normal_step(at: Parameters, terms: Terms, mass: Floats, floor: float) -> Parameters:
     """Return locations and scales after a maximising step of EM; `mass` is count times posterior."""
     total = mass.sum(axis=2)
     some = total > 1e-8
@@ -119,17 +143,20 @@ def normal_step(lower: Floats, upper: Floats, at: Parameters, terms: Terms, mass
     return Parameters(at.weight, loc, np.maximum(scale, floor), at.shape)
 
 
-def skew_step(lower: Floats, upper: Floats, at: Parameters, terms: Terms, mass: Floats, floor: float) -> Parameters:
+def skew_step(lower: Floats, upper: Floats, at: Parameters, mass: Floats, floor: float, nodes: int = 1) -> Parameters:
     """Return locations, scales and shapes of skew normals after a conditional maximising step of EM."""
     delta = at.shape / np.sqrt(1 + at.shape**2)
     pull, rest = at.scale * delta, at.scale**2 * (1 - delta**2)
-    x = (lower + upper) / 2
-    part = (pull / at.scale**2)[..., None] * (x - at.loc[..., None])
+    places, share = _inside(lower, upper, nodes)
+    z, ratio, log_p = _skew_densities(places, at)
+    if nodes > 1:
+        log_p = log_p + np.log(share)
+        part = np.exp(log_p - log_p.max(axis=-1, keepdims=True))
+        mass = (mass[..., None] * part / part.sum(axis=-1, keepdims=True)).reshape(*mass.shape[:2], -1)
+    x = places.ravel()
+    z, ratio = (each.reshape(*each.shape[:2], -1) for each in (z, ratio))
+    part = delta[..., None] * z
     root = np.sqrt(rest / at.scale**2)[..., None]
-    by_shape = np.zeros(1) if terms.by_shape is None else terms.by_shape
-    z = (x - at.loc[..., None]) / at.scale[..., None]
-    safe = np.where(np.abs(z) > 1e-12, z, 1.0)
-    ratio = np.where(np.abs(z) > 1e-12, by_shape / safe, np.sqrt(2 / np.pi))
     one = part + root * ratio
     two = part**2 + root**2 + part * root * ratio
     total = mass.sum(axis=2)

@@ -57,6 +57,21 @@ class Grouped:
         """Return the robust spread of the values: their interquartile range over 1.349, or else their sd."""
         return _spread(self.centre, self.total)
 
+    def scatter_of_batches(self) -> float | None:
+        """Return how many times as far the means of batches scatter as those of independent values would.
+
+        The root of the F ratio of one-way analysis of variance; None for fewer than two batches, or values all alone.
+        """
+        own = self.counts.sum(axis=1)
+        batches, size = len(own), own.sum()
+        if batches < 2 or size <= batches:
+            return None
+        means = self.counts @ self.centre / own
+        mean = own @ means / size
+        between = own @ (means - mean) ** 2 / (batches - 1)
+        within = float((self.counts * (self.centre - means[:, None]) ** 2).sum()) / (size - batches)
+        return float(np.sqrt(between / within)) if within > 0 else None
+
 
 def exact_values(values: Floats, *, weights: Floats | None = None) -> Grouped:
     """Return each distinct value as an interval of no width, so that densities are used; one batch."""

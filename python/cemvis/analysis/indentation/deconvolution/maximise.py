@@ -41,6 +41,8 @@ class Rules:
     max_iter : int
     tol : float
         A fit has converged when a scoring step promises less than this gain of log likelihood.
+    nodes : int
+        Of the rule that integrates skew normals over an interval.
     """
 
     family: str
@@ -48,6 +50,7 @@ class Rules:
     fractions: tuple[float | None, ...]
     max_iter: int = 400
     tol: float = 1e-4
+    nodes: int = 1
 
     @property
     def free(self) -> NDArray[np.bool_]:
@@ -77,9 +80,9 @@ class _Expected:
     terms: Terms
 
 
-def log_terms(lower: Floats, upper: Floats, at: Parameters, family: str) -> Terms:
-    """Return the terms of either family."""
-    return (normal_terms if family == NORMAL else skew_terms)(lower, upper, at)
+def log_terms(lower: Floats, upper: Floats, at: Parameters, family: str, nodes: int = 1) -> Terms:
+    """Return the terms of either family; `nodes` are those of the rule that integrates skew normals."""
+    return normal_terms(lower, upper, at) if family == NORMAL else skew_terms(lower, upper, at, nodes)
 
 
 def maximise(counts: Floats, lower: Floats, upper: Floats, start: Parameters, rules: Rules) -> Fits:
@@ -94,7 +97,7 @@ def maximise(counts: Floats, lower: Floats, upper: Floats, start: Parameters, ru
     rules : Rules
     """
     fits, components = start.weight.shape
-    chunk = max(1, _CHUNK // (components * len(lower)))
+    chunk = max(1, _CHUNK // (components * len(lower) * rules.nodes))
     parts = []
     for first in range(0, fits, chunk):
         own = slice(first, first + chunk)
@@ -173,7 +176,7 @@ def _merged(stay: NDArray[np.bool_], keep: NDArray[np.bool_], old: Floats | None
 
 
 def _expect(counts: Floats, lower: Floats, upper: Floats, at: Parameters, rules: Rules) -> _Expected:
-    terms = log_terms(lower, upper, at, rules.family)
+    terms = log_terms(lower, upper, at, rules.family, rules.nodes)
     joint = terms.log_p + np.log(np.maximum(at.weight, LEAST_WEIGHT))[..., None]
     top = joint.max(axis=1, keepdims=True)
     posterior = np.exp(joint - top)
@@ -189,7 +192,10 @@ def _em_step(lower: Floats, upper: Floats, at: Parameters, now: _Expected, mass:
     weight = at.weight.copy()
     if free.any():
         weight[:, free] = rules.left * total[:, free] / total[:, free].sum(axis=1, keepdims=True)
-    moved = (normal_step if rules.family == NORMAL else skew_step)(lower, upper, at, now.terms, mass, rules.floor)
+    if rules.family == NORMAL:
+        moved = normal_step(at, now.terms, mass, rules.floor)
+    else:
+        moved = skew_step(lower, upper, at, mass, rules.floor, rules.nodes)
     return Parameters(weight, moved.loc, moved.scale, moved.shape)
 
 

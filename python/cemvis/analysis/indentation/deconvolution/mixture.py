@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from cemvis.analysis.indentation.deconvolution.families import FAMILIES, NORMAL, Parameters
-from cemvis.analysis.indentation.deconvolution.grouped import Grouped, exact_values, grouped_values
+from cemvis.analysis.indentation.deconvolution.grouped import BINS_PER_SPREAD, Grouped, exact_values, grouped_values
 from cemvis.analysis.indentation.deconvolution.maximise import LEAST_WEIGHT, Rules, log_terms, maximise
 from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
+NODES = 9  # of the rule that integrates skew normals over intervals that are not narrow
 FLOOR_SHARE = 0.05  # of the robust spread: a narrower component would sit on a handful of values
 RIVAL_WITHIN, MOST_RIVALS = 10.0, 4  # of log likelihood: optima that other data of the same kind may well prefer
 SAME_OPTIMUM = 0.01  # of log likelihood: starts this close to the best have reached it
@@ -125,7 +126,8 @@ class PopulationMixture(BaseEstimator):  # type: ignore[misc]
         """Return what fits to `data` keep to."""
         floor = FLOOR_SHARE * data.spread() if self.sd_floor is None else float(self.sd_floor)
         known = (None,) * self.n_components if self.fractions is None else tuple(self.fractions)
-        return Rules(self.family, floor, known, self.max_iter)
+        wide = float((data.upper - data.lower).max()) > 2 * data.spread() / BINS_PER_SPREAD
+        return Rules(self.family, floor, known, self.max_iter, nodes=NODES if wide and self.family != NORMAL else 1)
 
     def parameters(self) -> Parameters:
         """Return the fitted mixture as one row.
@@ -174,7 +176,7 @@ class PopulationMixture(BaseEstimator):  # type: ignore[misc]
 
     def icl(self, data: Grouped) -> float:
         """Return the integrated completed likelihood: BIC plus twice the entropy of the posteriors; less is better."""
-        terms = log_terms(data.lower, data.upper, self.parameters(), self.family)
+        terms = log_terms(data.lower, data.upper, self.parameters(), self.family, self.rules(data).nodes)
         joint = (terms.log_p + np.log(np.maximum(self.weights_, LEAST_WEIGHT))[None, :, None])[0]
         joint -= joint.max(axis=0)
         share = np.exp(joint)
