@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("review", "Draw located indents, and judge the doubtful ones."),
     "specimen": ("specimen", "Make a virtual cement paste with known truth."),
     "train": ("train", "Train a model from mosaics and indents."),
+    "validate": ("validate", "Compare maps of an unseen area with measured indents."),
 }
 
 

@@ -1,0 +1,120 @@
+"""The files of an out-of-bag test: tables, figures as PNG and PDF, and the summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis import __version__
+from cemvis._files import write_text, written_whole
+from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
+from cemvis.analysis.validation.result import PropertyValidation
+from cemvis.report.style import save_pdf, save_png
+from cemvis.report.validation import (
+    MOST_CELLS,
+    MapPicture,
+    distributions_figure,
+    errors_figure,
+    maps_figure,
+    mixtures_figure,
+)
+from cemvis.workflows._deconvolve_map import bands
+from cemvis.workflows._validate_sources import Mapped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+DISTANCES, POPULATIONS, ERRORS, SUMMARY = "distances.csv", "populations.csv", "errors.csv", "validation.json"
+DISTRIBUTIONS_FIGURE, MIXTURES_FIGURE, MAPS_FIGURE, ERRORS_FIGURE = "distributions", "mixtures", "maps", "errors"
+_BOTH = (".png", ".pdf")
+OUTPUTS = (
+    *(DISTANCES, POPULATIONS),
+    *(name + kind for name in (DISTRIBUTIONS_FIGURE, MIXTURES_FIGURE, MAPS_FIGURE) for kind in _BOTH),
+    SUMMARY,
+)
+ERROR_OUTPUTS = (ERRORS, *(ERRORS_FIGURE + kind for kind in _BOTH))
+
+
+def write_all(
+    output: Path,
+    found: Sequence[PropertyValidation],
+    mapped: Sequence[Mapped],
+    *,
+    inputs: Mapping[str, Any],
+    settings: Settings,
+    notes: Sequence[str],
+    command: str,
+) -> tuple[Path, ...]:
+    """Write everything into the folder `output`, the summary last; return the paths."""
+    import pandas as pd
+
+    judged = any(each.judged for each in found)
+    names = [*(ERROR_OUTPUTS if judged else ()), *OUTPUTS]
+    _write_table(pd.concat([each.distances_frame() for each in found], ignore_index=True), output / DISTANCES)
+    _write_table(pd.concat([each.populations_frame() for each in found], ignore_index=True), output / POPULATIONS)
+    caption = caption_of(inputs, found[0], settings)
+    _save(distributions_figure(found, caption=caption), output / DISTRIBUTIONS_FIGURE)
+    _save(mixtures_figure(found, caption=caption), output / MIXTURES_FIGURE)
+    pictures = {each.name: [picture_of(one, each.name) for one in mapped] for each in found}
+    _save(maps_figure(pictures, caption=caption), output / MAPS_FIGURE)
+    if judged:
+        _write_table(pd.concat([each.errors_frame() for each in found], ignore_index=True), output / ERRORS)
+        _save(errors_figure(found, caption=caption), output / ERRORS_FIGURE)
+    record = {
+        "format": "cemvis validate",
+        "format_version": 1,
+        "cemvis": __version__,
+        "command": command,
+        "inputs": inputs,
+        "units": {"distance": "GPa", "mean": "GPa", "sd": "GPa", "fraction": "1", "coverage": "1"},
+        "settings": asdict(settings),
+        "intervals": "of the map by its blocks (8 x 8 over the map), of measured indents by whole batches; where there "
+        "are fewer than 8 of them, by single values",
+        "notes": list(notes),
+        "properties": {each.name: each.to_json() for each in found},
+        "files": names,
+    }
+    write_text(output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return tuple(output / name for name in names)
+
+
+def caption_of(inputs: Mapping[str, Any], first: PropertyValidation, settings: Settings) -> str:
+    """Return the small print below the figures."""
+    tables = [Path(each["path"]) for each in inputs["measured"]]
+    named = [each.parent.name + "/" + each.name for each in tables[:3]]
+    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
+    mosaic = inputs["maps"][0]["mosaic"].get("file", "an array")
+    drawn = next(iter(first.compared.values()))
+    return (
+        f"Measured: {', '.join(named)}{more}. Mapped: {mosaic}, which no indent was trained on. "
+        f"{100 * settings.level:g} % intervals by resampling {drawn.of_measured} of the measured indents and "
+        f"{drawn.drawn}, {settings.resamplings} times. Populations are mechanical, in rising mean. cemvis {__version__}"
+    )
+
+
+def picture_of(mapped: Mapped, name: str) -> MapPicture:
+    """Return a map thinned to at most 900 cells along its longer side."""
+    every, rows = 1, list[NDArray[Any]]()
+    with mapped.folder.opened(name) as raster:
+        every = max(1, -(-max(raster.shape) // MOST_CELLS))
+        for first, band in bands(raster):
+            rows.append(band[-first % every :: every, ::every])
+    edge_um = mapped.folder.first_um - mapped.folder.step_um / 2
+    return MapPicture(mapped.label, np.concatenate(rows), mapped.folder.step_um * every, edge_um)
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    with written_whole(path) as beside:
+        table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _save(figure: Figure, stem: Path) -> None:
+    save_png(figure, stem.with_name(f"{stem.name}.png"))
+    save_pdf(figure, stem.with_name(f"{stem.name}.pdf"))

@@ -1,0 +1,194 @@
+"""What is compared: the measured values, and maps of an area that no model saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.analysis.validation.sample import MOST_DISTINCT, Sample, rounded, sample_of
+from cemvis.errors import FileFormatError, InputError
+from cemvis.models.model import Model
+from cemvis.workflows._deconvolve_map import BLOCKS, MapFolder, bands
+from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map
+
+MAP_BLOCKS, BATCHES = "blocks of the map", "batches"
+_DIGESTS = ("sha256", "sha256_of_samples")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A map with the name that it has in tables and figures, and the kinds of its networks."""
+
+    label: str
+    folder: MapFolder
+    kind: str
+
+    def level(self, name: str) -> float | None:
+        """Return the level of a property's intervals; None if the map has none."""
+        level = self.folder.summary["properties"][name]["interval_level"]
+        return None if level is None else float(level)
+
+
+def open_map(path: Path, label: str) -> Mapped:
+    """Open a folder of `cemvis map`.
+
+    Raises
+    ------
+    FileFormatError
+        If it is none, or not whole.
+    InputError
+        If a property is not in GPa.
+    FileAccessError
+    """
+    if not is_map(path):
+        msg = f"{path} holds no map of `cemvis map`; give such a folder, or a model file with --mosaic"
+        raise FileFormatError(msg)
+    folder = MapFolder.open(path)
+    try:
+        units = {name: each["unit"] for name, each in folder.summary["properties"].items()}
+        kinds = set(folder.summary["model"]["networks"].values())
+        digest_of(folder.summary["mosaic"])
+        float(folder.summary["pixel_size"]["um"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"the summary of {path} is not whole ({error} is missing or wrong); map again with `cemvis map`"
+        raise FileFormatError(msg) from error
+    wrong = [f"{name} in {unit}" for name, unit in units.items() if name in PROPERTIES and unit != "GPa"]
+    if wrong:
+        msg = f"{path} maps {wrong[0]}; wanted GPa, as measured values are"
+        raise InputError(msg)
+    return Mapped(label, folder, " and ".join(sorted(kinds)))
+
+
+def digest_of(mosaic: Any) -> tuple[str, str]:
+    """Return which digest a map's summary has of its mosaic, and the digest.
+
+    Raises
+    ------
+    KeyError
+        If it has none.
+    """
+    kind = next((each for each in _DIGESTS if each in mosaic), _DIGESTS[0])
+    return kind, str(mosaic[kind])
+
+
+def labels_of(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each path: its stem, or the folder's; numbered where two are the same."""
+    stems = [path.stem if path.suffix == ".safetensors" else path.name for path in paths]
+    return [
+        stem if stems.count(stem) == 1 else f"{stem} ({stems[: n + 1].count(stem)})" for n, stem in enumerate(stems)
+    ]
+
+
+def check_one_mosaic(maps: Sequence[Mapped]) -> list[str]:
+    """Check that all maps are of one mosaic at one pixel size; return what differs otherwise.
+
+    Raises
+    ------
+    InputError
+    """
+    first, notes = maps[0], []
+    for each in maps[1:]:
+        if digest_of(each.folder.summary["mosaic"]) != digest_of(first.folder.summary["mosaic"]):
+            msg = (
+                f"{each.folder.path} maps {_mosaic(each)}, {first.folder.path} another mosaic, {_mosaic(first)}; "
+                "wanted maps of one unseen area"
+            )
+            raise InputError(msg)
+        sizes = [one.folder.summary["pixel_size"]["um"] for one in (first, each)]
+        if abs(sizes[1] / sizes[0] - 1) > 1e-6:
+            msg = (
+                f"{first.folder.path} took {sizes[0] * 1000:g} nm/px for the mosaic and {each.folder.path} "
+                f"{sizes[1] * 1000:g} nm/px; wanted one pixel size: map one of them again"
+            )
+            raise InputError(msg)
+        for what, label in (("grid", "step and window"), ("mask", "mask")):
+            mine, theirs = (_geometry(one, what) for one in (first, each))
+            if mine != theirs:
+                notes.append(f"{first.label} and {each.label} were mapped with another {label}: cells are not the same")
+    return notes
+
+
+def _geometry(each: Mapped, what: str) -> object:
+    part = each.folder.summary.get(what)
+    return {key: part[key] for key in ("step_um", "window_um")} if what == "grid" and part else part
+
+
+def _mosaic(each: Mapped) -> str:
+    kind, digest = digest_of(each.folder.summary["mosaic"])
+    return f"{each.folder.summary['mosaic'].get('file', 'an array')} ({kind} {digest[:12]})"
+
+
+def check_unseen(model: Model, label: str, mosaic_sha256: str, *, masked: bool) -> list[str]:
+    """Return what there is to say where a model was trained on the mosaic that it maps.
+
+    Raises
+    ------
+    InputError
+        If it was, and the whole of it is mapped.
+    """
+    if mosaic_sha256 not in {area.mosaic_sha256 for area in model.training.areas}:
+        return []
+    if not masked:
+        msg = (
+            f"{label} was trained on this very mosaic, so its map is not of an unseen area; "
+            "give another mosaic, or --mask for the part without indents"
+        )
+        raise InputError(msg)
+    return [f"{label} was trained on indents in this mosaic; the mask has to leave out the windows around them"]
+
+
+def measured_sample(table: TableValues, name: str) -> Sample | None:
+    """Return the measured values of a property by batch; None if the tables have none."""
+    there = np.isfinite(table.values[name])
+    return sample_of(table.values[name][there], table.batch[there], kind=BATCHES) if there.any() else None
+
+
+def map_sample(each: Mapped, name: str) -> Sample:
+    """Return a map's values by 8 x 8 blocks, read a band of rows at a time.
+
+    More than 16,384 distinct values are rounded to steps of 1/16,384 of their range.
+
+    Raises
+    ------
+    InputError
+        If nothing is mapped, or all of it has one value.
+    """
+    low, high, distinct = np.inf, -np.inf, np.zeros(0)
+    many = False
+    with each.folder.opened(name) as raster:
+        for _, values in bands(raster):
+            finite = values[np.isfinite(values)].astype(np.float64)
+            if finite.size:
+                low, high = min(low, finite.min()), max(high, finite.max())
+                distinct = distinct if many else np.union1d(distinct, finite)
+                many = many or len(distinct) > MOST_DISTINCT
+        if not high > low:
+            msg = f"{each.folder.path} maps no {name} that varies; a distribution needs values that vary"
+            raise InputError(msg)
+        if many:
+            distinct = rounded(low + (high - low) * np.arange(MOST_DISTINCT + 1) / MOST_DISTINCT, low, high)
+        counts = np.zeros((BLOCKS * BLOCKS, len(distinct)))
+        rows, cols = raster.shape
+        for first, values in bands(raster):
+            r, c = np.nonzero(np.isfinite(values))
+            at = values[r, c].astype(np.float64)
+            place = (
+                np.rint((at - low) / (high - low) * MOST_DISTINCT).astype(np.intp)
+                if many
+                else np.searchsorted(distinct, at)
+            )
+            block = block_of(first + r, c, (rows, cols))
+            counts += np.bincount(block * len(distinct) + place, minlength=counts.size).reshape(counts.shape)
+    kept, used = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
+    names = tuple(f"block {n // BLOCKS},{n % BLOCKS}" for n in np.flatnonzero(kept))
+    return Sample(distinct[used], counts[kept][:, used], names, MAP_BLOCKS)
+
+
+def block_of(row: NDArray[np.intp], col: NDArray[np.intp], shape: tuple[int, int]) -> NDArray[np.intp]:
+    """Return which of 8 x 8 blocks the cells of a map of `shape` lie in."""
+    return np.asarray(row * BLOCKS // shape[0] * BLOCKS + col * BLOCKS // shape[1], np.intp)
