@@ -57,7 +57,7 @@ def write_map(folder: Path, values: np.ndarray, *, step_um: float = 2.0) -> Path
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> Path:
-    return write_table(tmp_path_factory.mktemp("deconvolve") / "indents.csv")
+    return write_table(tmp_path_factory.mktemp("deconvolve") / "indents.csv", count=240)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,9 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     output, result = done
     assert result.exit_code == 0, result.output
     assert "verdict: supported" in result.output
-    names = {"populations.csv", "populations.json", "selection.csv", "convergence.csv", "populations.png"}
-    assert {each.name for each in output.iterdir()} == names
+    tables = {"populations.csv", "populations.json", "selection.csv", "convergence.csv"}
+    assert {each.name for each in output.iterdir()} == tables | {"populations.png", "populations.pdf"}
+    assert (output / "populations.pdf").read_bytes().startswith(b"%PDF")
     found = pd.read_csv(output / "populations.csv")
     modulus = found[found["properties"] == "modulus"]
     np.testing.assert_allclose(modulus["modulus_mean_gpa"], [20, 60], atol=1.5)
@@ -86,7 +87,9 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     best = selection[selection["properties"] == "modulus"].sort_values("bic").iloc[0]
     assert best["populations"] == 2
     settled = pd.read_csv(output / "convergence.csv")
-    assert set(settled["indents"]) == {100, 200}
+    assert set(settled["indents"]) == {100, 200, 240}
+    assert record["found"]["modulus"]["settling"]["values"] == [100, 200, 240]
+    assert record["found"]["joint"]["settling"] is None
     assert (settled["fraction_low"] <= settled["fraction_high"]).all()
 
 
@@ -133,10 +136,11 @@ def test_map_gets_populations_with_uncertain_cells_marked(tmp_path) -> None:
     assert shares["share_uncertain"] == pytest.approx((number == 255).sum() / shares["cells_mapped"])
     assert record["found"]["modulus"]["batches"] == 64
     assert (tmp_path / "out" / "population_map.png").stat().st_size > 5000
+    assert (tmp_path / "out" / "population_map.pdf").read_bytes().startswith(b"%PDF")
     # a run without a map leaves none of it behind
     table = write_table(tmp_path / "t.csv")
     assert run(table, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--overwrite").exit_code == 0
-    assert not (tmp_path / "out" / "population_map.ome.tif").exists()
+    assert not list((tmp_path / "out").glob("population_*"))
 
 
 def test_indents_can_sort_the_cells_of_a_map(tmp_path, table) -> None:
@@ -223,6 +227,7 @@ def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
         ((table, table), "each table once"),
         ((folder, table), "one map alone"),
         ((folder, "--property", "joint"), "tables of indents"),
+        ((table, "--property", "joint", "--map", folder), "maps none of joint"),
         ((folder, "--property", "hardness"), "maps no hardness"),
         ((few, "--populations", 4), "10 values cannot hold 4 populations"),
         ((tmp_path / "empty",), "holds no located.csv"),
@@ -242,7 +247,37 @@ def test_one_batch_is_answered_with_the_caveat(tmp_path) -> None:
     arguments = ("--property", "modulus", "--populations", "2", "--fractions", "?,0.3", "--names", "soft,hard")
     result = run(path, "-o", tmp_path / "out", *QUICK, *arguments)
     assert result.exit_code == 0, result.output
-    assert "1 batches are too few to resample" in result.output
+    assert "by single indents, since there is 1 batch" in result.output
     found = pd.read_csv(tmp_path / "out" / "populations.csv")
     assert found["population"].tolist() == ["soft", "hard"]
     assert found["fraction"].tolist() == pytest.approx([0.7, 0.3])
+
+
+def test_four_batches_are_told_how_alike_their_indents_are(tmp_path) -> None:
+    modulus, _ = two_far_apart(400, seed=1)
+    modulus += np.repeat([-6.0, 0.0, 2.0, 5.0], 100)
+    path = write_table(tmp_path / "t.csv", batches=4, modulus_gpa=modulus)
+    result = run(path, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--populations", "2")
+    assert result.exit_code == 0, result.output
+    assert "there are 4 batches and resampling batches takes 8: they are too narrow" in result.output
+    record = json.loads((tmp_path / "out" / "populations.json").read_text())
+    parts = modulus.reshape(4, 100)
+    ratio = np.sqrt(100 * parts.mean(axis=1).var(ddof=1) / parts.var(axis=1, ddof=1).mean())
+    (told,) = (line for line in record["found"]["modulus"]["verdict"] if "means of batches" in line)
+    assert float(told.split("scatter ")[1].split()[0]) == pytest.approx(ratio, abs=0.15)
+
+
+def test_joint_populations_alone_are_drawn(tmp_path, table) -> None:
+    result = run(table, "-o", tmp_path / "out", *QUICK, "--property", "joint", "--populations", "2")
+    assert result.exit_code == 0, result.output
+    assert list(json.loads((tmp_path / "out" / "populations.json").read_text())["found"]) == ["joint"]
+    assert (tmp_path / "out" / "convergence.csv").read_text() == "properties,indents,population\n"
+
+
+def test_values_of_a_table_model_are_said_to_be_discrete(tmp_path) -> None:
+    levels = np.round(two_far_apart(900, seed=4)[0].reshape(30, 30) / 2) * 2
+    result = run(write_map(tmp_path / "map", levels), "-o", tmp_path / "out", *QUICK, "--populations", "2")
+    assert result.exit_code == 0, result.output
+    assert "distinct values, as a table model gives" in result.output
+    record = json.loads((tmp_path / "out" / "populations.json").read_text())
+    assert record["found"]["modulus"]["likelihood"] == "binned, discrete values"

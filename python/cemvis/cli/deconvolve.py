@@ -128,9 +128,11 @@ def command(
     INPUT is tables with modulus_gpa or hardness_gpa (as `cemvis indents` writes), folders of `cemvis locate` or of a
     virtual area, or one folder of `cemvis map`. Writes populations.csv and .json (fractions, means and standard
     deviations with 95 % intervals), selection.csv (BIC and ICL), convergence.csv (how they settle with the number of
-    indents) and populations.png; for a map the population of each cell, and its probability, as OME-TIFF too.
+    indents) and the figure populations.png and .pdf; for a map the population of each cell, and its probability, as
+    OME-TIFF and population_map.png and .pdf too.
 
-    Populations are no phases by themselves, and the command says where the data do not support them.
+    Populations are no phases by themselves: four are called LD-CSH, HD-CSH, CH and clinker by their rank alone, others
+    get numbers, and --names gives other names. The command says where the data do not support them.
     """
     from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
     from cemvis.workflows.deconvolve import DeconvolveConfig, deconvolve_files
@@ -164,6 +166,8 @@ def _print(result: DeconvolveResult) -> None:
             click.echo(f"  LD share of C-S-H by volume {_with_interval(found.low_density_by_volume)}")
             if found.low_density_by_mass is not None:
                 click.echo(f"  LD share of C-S-H by mass {_with_interval(found.low_density_by_mass)} (Tennis-Jennings)")
+            for line in found.notes:
+                click.echo(f"    - {line}")
     if result.population_map is not None and result.population_map["share_uncertain"] is not None:
         click.echo(f"{100 * result.population_map['share_uncertain']:.1f} % of the map's cells are uncertain")
     for note in result.notes:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from cemvis._files import access_errors, written_whole
-from cemvis.analysis.indentation.deconvolution.bootstrap import FEWEST_BATCHES
-from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.indentation.deconvolution.populations import Deconvolution
 from cemvis.errors import FileAccessError, OutputExistsError
 
 POPULATIONS, SUMMARY, SELECTION = "populations.csv", "populations.json", "selection.csv"
-CONVERGENCE, PICTURE = "convergence.csv", "populations.png"
-MAP, PROBABILITY, MAP_PICTURE = "population_map.ome.tif", "population_probability.ome.tif", "population_map.png"
-OUTPUTS = (POPULATIONS, SELECTION, CONVERGENCE, PICTURE)
-MAP_OUTPUTS = (MAP, PROBABILITY, MAP_PICTURE)
-
-
-def few_batches(grouped: Mapping[str, Grouped]) -> list[str]:
-    """Return what has to be known where there are too few batches to resample."""
-    few = [len(each.batches) for each in grouped.values() if len(each.batches) < FEWEST_BATCHES]
-    if not few:
-        return []
-    return [
-        f"{max(few)} batches are too few to resample ({FEWEST_BATCHES} are wanted): intervals are by single values, "
-        "and too narrow if those of a batch are alike"
-    ]
+CONVERGENCE, PICTURE, PDF = "convergence.csv", "populations.png", "populations.pdf"
+MAP, PROBABILITY = "population_map.ome.tif", "population_probability.ome.tif"
+MAP_PICTURE, MAP_PDF = "population_map.png", "population_map.pdf"
+OUTPUTS = (POPULATIONS, SELECTION, CONVERGENCE, PICTURE, PDF)
+MAP_OUTPUTS = (MAP, PROBABILITY, MAP_PICTURE, MAP_PDF)
 
 
 def disagreements(found: dict[str, Deconvolution]) -> list[str]:

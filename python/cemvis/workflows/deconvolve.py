@@ -20,22 +20,19 @@ from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
 from cemvis.analysis.indentation.deconvolution.populations import CEMENT_PASTE, Deconvolution
 from cemvis.analysis.indentation.hydration import Hydration, hydration
 from cemvis.errors import InputError
-from cemvis.report.deconvolution import Distribution, population_map_figure, populations_figure, thinning
-from cemvis.report.style import save_png
+from cemvis.report.deconvolution import Distribution, JointDistribution
+from cemvis.workflows._deconvolve_figures import caption, draw_map, draw_populations
 from cemvis.workflows._deconvolve_files import (
     MAP,
     MAP_OUTPUTS,
-    MAP_PICTURE,
     OUTPUTS,
-    PICTURE,
     PROBABILITY,
     SUMMARY,
     check_free,
     disagreements,
-    few_batches,
     write_tables,
 )
-from cemvis.workflows._deconvolve_map import MapFolder, bands, grouped_map, opened_raster, write_population_map
+from cemvis.workflows._deconvolve_map import MapFolder, grouped_map, write_population_map
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map, read_tables
 
 JOINT = "joint"
@@ -122,22 +119,17 @@ def deconvolve_files(
     sources = _read(paths, config)
     names = [*OUTPUTS, *(MAP_OUTPUTS if sources.map_folder else ()), SUMMARY]
     check_free(output, names, overwrite=overwrite)
-    found, shown, mixtures = _found(sources, config, progress)
+    found, shown, joint, mixtures = _found(sources, config, progress)
     hydrations = _hydrations(found, config)
     with access_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         for stale in (SUMMARY, *MAP_OUTPUTS):  # an earlier run's: its summary first, so that no folder mixes two runs
             (output / stale).unlink(missing_ok=True)
-    mapped = _write_map(output, sources, mixtures, found, config)
-    notes = (*sources.notes, *few_batches(sources.grouped), *disagreements(found))
+    below = caption(sources.origin, next(iter(found.values())), of_map=sources.table is None)
+    mapped = _write_map(output, sources, mixtures, found, config, below)
+    notes = (*sources.notes, *disagreements(found))
     write_tables(output, found)
-    caption = _caption(sources, next(iter(found.values())), config)
-    doubtful = [name for name, each in found.items() if not each.supported]
-    warnings = (
-        [f"populations in {', '.join(doubtful)} are not supported by the data; see {SUMMARY}"] if doubtful else []
-    )
-    picture = populations_figure(shown, title="Mechanical populations", caption=caption, warnings=warnings)
-    save_png(picture, output / PICTURE)
+    draw_populations(output, shown, joint, below=below)
     record = {
         "format": "cemvis deconvolve",
         "format_version": 1,
@@ -181,7 +173,7 @@ def _read(paths: Sequence[Path], config: DeconvolveConfig) -> _Sources:
             msg = f"{table.files[0]['path']} has no {name}_gpa; choose another property"
             raise InputError(msg)
     if other is not None and not any(other.has(name) for name in grouped):
-        msg = f"{other.path} maps none of {', '.join(grouped)}; give a map of the same property"
+        msg = f"{other.path} maps none of {', '.join(grouped) or JOINT}; give a map of the same property"
         raise InputError(msg)
     return _Sources(grouped, table, other, list(table.files), table.notes)
 
@@ -205,14 +197,20 @@ def _read_map(own: MapFolder, other: MapFolder | None, config: DeconvolveConfig)
         for name, each in grouped.items()
         if (each.centre <= 0).any()
     ]
+    notes += [
+        f"{name} has {len(each.total)} distinct values, as a table model gives: populations no wider than the gaps "
+        "between them are the table's doing"
+        for name, each in grouped.items()
+        if each.discrete
+    ]
     return _Sources(grouped, None, own, [{"path": str(own.path), **about}], tuple(notes))
 
 
 def _found(
     sources: _Sources, config: DeconvolveConfig, progress: Progress | None
-) -> tuple[dict[str, Deconvolution], list[Distribution], dict[str, PopulationMixture]]:
+) -> tuple[dict[str, Deconvolution], list[Distribution], JointDistribution | None, dict[str, PopulationMixture]]:
     found: dict[str, Deconvolution] = {}
-    shown, mixtures = [], {}
+    shown, joint, mixtures = [], None, {}
 
     def told(name: str) -> Progress | None:
         return None if progress is None else lambda stage, done, steps: progress(f"{name}: {stage}", done, steps)
@@ -223,11 +221,12 @@ def _found(
         shown.append(Distribution(found[name], data, mixture.parameters()))
     both, settings = _both(sources, config), config.settings
     if both is not None and (settings.fractions is None and settings.family == "normal"):
-        found[JOINT], _ = deconvolve_jointly(*both, settings=settings, progress=told(JOINT))
+        found[JOINT], together = deconvolve_jointly(*both, settings=settings, progress=told(JOINT))
+        joint = JointDistribution(found[JOINT], both[0], together.correlations_)
     elif JOINT in config.wanted:
         msg = "modulus and hardness together want indents with both, normal components and no known fractions"
         raise InputError(msg)
-    return found, shown, mixtures
+    return found, shown, joint, mixtures
 
 
 def _both(sources: _Sources, config: DeconvolveConfig) -> tuple[NDArray[np.float64], NDArray[np.str_]] | None:
@@ -252,47 +251,20 @@ def _write_map(
     mixtures: dict[str, PopulationMixture],
     found: dict[str, Deconvolution],
     config: DeconvolveConfig,
+    below: str,
 ) -> dict[str, Any] | None:
     folder = sources.map_folder
     if folder is None:
         return None
     name = next(each for each in mixtures if folder.has(each))
-    called = tuple(each.name for each in found[name].populations)
     shares = write_population_map(
         folder,
         name,
         mixtures[name],
-        called,
+        found[name].names(),
         certain=config.certain,
         number_path=output / MAP,
         probability_path=output / PROBABILITY,
     )
-    every, rows = 1, []
-    with opened_raster(output / MAP) as raster:
-        every = thinning(raster.shape)
-        for first, band in bands(raster):
-            rows.append(band[-first % every :: every, ::every])
-    uncertain = shares["share_uncertain"] or 0.0
-    figure = population_map_figure(
-        np.concatenate(rows),
-        called,
-        step_um=folder.step_um * every,
-        edge_um=folder.first_um - folder.step_um / 2,
-        title=f"Populations by {name}",
-        caption=f"By posterior probability from {config.certain:g}; {100 * uncertain:.1f} % of the cells are uncertain."
-        f" {_caption(sources, found[name], config)}",
-        warnings=() if found[name].supported else (f"not supported by the data: {found[name].verdict[0]}",),
-    )
-    save_png(figure, output / MAP_PICTURE)
+    draw_map(output, folder, name, found[name], shares, below=below)
     return shares
-
-
-def _caption(sources: _Sources, first: Deconvolution, config: DeconvolveConfig) -> str:
-    paths = [Path(each["path"]).name for each in sources.origin]
-    units = first.draws.unit if sources.table else "blocks of the map"
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return (
-        f"From {', '.join(paths[:3])}{more}. Populations are mechanical, in rising mean; their names say what such a "
-        f"population usually is. {100 * config.settings.level:g} % intervals by resampling "
-        f"{first.draws.units:,} {units}. cemvis {__version__}"
-    )

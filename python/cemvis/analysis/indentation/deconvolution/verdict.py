@@ -123,12 +123,10 @@ def remarks(
 def remark_of_batches(batches: int, scatter: float | None) -> str:
     """Return why intervals that were resampled by single indents may be too narrow."""
     there = "there is 1 batch" if batches == 1 else f"there are {batches} batches"
-    alike = "which one batch cannot tell" if batches == 1 else "which so few batches hardly tell"
-    if scatter is not None:
-        alike = f"and the means of batches scatter {scatter:.1f} times as far as those of independent indents would"
+    seen = "" if scatter is None else f" (means of batches scatter {scatter:.1f} times as far as of independent ones)"
     return (
         f"intervals are by single indents, since {there} and resampling batches takes {FEWEST_BATCHES}: they are too "
-        f"narrow if indents of a batch are alike, {alike}"
+        f"narrow if indents of a batch are alike{seen}"
     )
 
 
