@@ -12,10 +12,14 @@ import tifffile
 
 from cemvis._files import sha256_of
 from cemvis.analysis.homogenisation.fft import effective_stiffness
-from cemvis.analysis.homogenisation.paste import Known, Phase
-from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
+from cemvis.analysis.homogenisation.known import Known
+from cemvis.analysis.homogenisation.paste import Phase
+from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
+from cemvis.errors import DeviceMemoryError, FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
-from cemvis.workflows._homogenise_inputs import read_phases
+from cemvis.workflows._homogenise_phases import read_phases
+from cemvis.workflows._homogenise_populations import read_populations
+from cemvis.workflows.deconvolve import DeconvolveConfig, deconvolve_files
 from cemvis.workflows.homogenise import HomogeniseConfig, homogenise
 
 GEL = Phase("gel", Known(1.0), Known(30.0, 1.0), Known(0.2))
@@ -42,7 +46,7 @@ def test_a_map_in_a_folder_is_solved_and_recorded(tmp_path: Path) -> None:
     assert result.field is not None
     exact = effective_stiffness(values().astype(np.float64), 0.2)
     np.testing.assert_allclose(result.field.stiffness.tensor_gpa, exact.tensor_gpa, rtol=1e-12)
-    assert result.files == (tmp_path / "out.json", tmp_path / "out.csv")
+    assert result.files == tuple(tmp_path / f"out.{end}" for end in ("json", "csv", "png", "pdf"))
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["command"] == "cemvis homogenise x"
     assert record["map"]["sha256"] == sha256_of(path)
@@ -83,7 +87,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
     config = HomogeniseConfig(phases=(GEL,), porosity=Known(0.1, 0.02), samples=500, seed=4)
     for name in ("a", "b"):
         homogenise(config, output=tmp_path / name, command="c")
-    for end in (".json", ".csv"):
+    for end in (".json", ".csv", ".png", ".pdf"):
         assert (tmp_path / f"a{end}").read_bytes() == (tmp_path / f"b{end}").read_bytes()
 
 
@@ -131,6 +135,148 @@ def test_a_plain_float_tiff_is_a_map_too(tmp_path: Path) -> None:
     assert float(result.field.stiffness.isotropic.modulus_gpa) == pytest.approx(40, rel=1e-12)
 
 
+def save_half_widths(folder: Path, values: np.ndarray, about: str = "90 % prediction interval") -> Path:
+    path = folder / "modulus_half_width.ome.tif"
+    return save_map(path, values, f"Half width in GPa of the {about}; NaN: none promised.")
+
+
+def test_half_widths_of_a_map_become_intervals(tmp_path: Path) -> None:
+    save_map(tmp_path / "modulus.ome.tif", values())
+    half = (0.2 * values()).astype(np.float32)
+    half[0, :3] = np.nan
+    path = save_half_widths(tmp_path, half)
+    result = homogenise(HomogeniseConfig(level=0.9), map_path=tmp_path, output=tmp_path / "out")
+    assert result.field is not None
+    filled = np.nan_to_num(half.astype(np.float64), nan=0.0)
+    ends = [
+        float(effective_stiffness(values().astype(np.float64) + side * filled, 0.24).isotropic.modulus_gpa)
+        for side in (-1, 1)
+    ]
+    assert result.field.intervals["Fourier solution"].correlated_gpa == pytest.approx(ends, rel=1e-6)
+    row = pd.read_csv(tmp_path / "out.csv").set_index("method").loc["Fourier solution"]
+    assert (row["modulus_outer_low_gpa"], row["modulus_outer_high_gpa"]) == pytest.approx(ends, rel=1e-6)
+    assert row["modulus_outer_low_gpa"] < row["modulus_low_gpa"] < row["modulus_gpa"] < row["modulus_high_gpa"]
+    record = json.loads((tmp_path / "out.json").read_text())["map"]["half_widths"]
+    assert record == {"file": str(path), "sha256": sha256_of(path), "level": 0.9, "cells_without": 3}
+    assert any("3 cells have no half width" in note for note in result.notes)
+
+
+def test_half_widths_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    save_map(tmp_path / "modulus.ome.tif", values())
+    save_half_widths(tmp_path, values()[:-1])
+    with pytest.raises(FileFormatError, match="11 x 17 cells and the map 12 x 17"):
+        homogenise(HomogeniseConfig(), map_path=tmp_path)
+    save_half_widths(tmp_path, -values())
+    with pytest.raises(FileFormatError, match="half widths below 0"):
+        homogenise(HomogeniseConfig(), map_path=tmp_path)
+    save_half_widths(tmp_path, values(), "interval")
+    with pytest.raises(FileFormatError, match="does not say of which interval"):
+        homogenise(HomogeniseConfig(), map_path=tmp_path)
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1000, "MPa"), (0.0001, "TPa")])
+def test_maps_in_another_unit_are_refused(tmp_path: Path, factor: float, unit: str) -> None:
+    save_map(tmp_path / "modulus.ome.tif", factor * values())
+    with pytest.raises(InputError, match=f"are they in {unit}"):
+        homogenise(HomogeniseConfig(), map_path=tmp_path)
+
+
+def test_maps_beyond_the_memory_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_map(tmp_path / "modulus.ome.tif", values())
+    monkeypatch.setattr("cemvis.workflows._homogenise_map.physical_memory_bytes", lambda: 12 * 17 * 230 - 1)
+    with pytest.raises(DeviceMemoryError, match="12 x 17 cells"):
+        homogenise(HomogeniseConfig(), map_path=path)
+    monkeypatch.setattr("cemvis.workflows._homogenise_map.physical_memory_bytes", lambda: 12 * 17 * 230)
+    assert homogenise(HomogeniseConfig(), map_path=path).field is not None
+
+
+@pytest.fixture(scope="module")
+def deconvolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What cemvis deconvolve makes of two populations, 60 % about 25 and 40 % about 60 GPa, in ten batches."""
+    folder = tmp_path_factory.mktemp("deconvolved")
+    random = np.random.default_rng(6)
+    stiff = random.random(600) < 0.4
+    modulus = np.where(stiff, random.normal(60, 5, 600), random.normal(25, 2, 600))
+    table = pd.DataFrame({"modulus_gpa": modulus, "batch": [f"b{n % 10}" for n in range(600)]})
+    table.to_csv(folder / "indents.csv", index=False)
+    settings = Settings(populations=2, resamplings=40, starts=5, names=("soft", "stiff"))
+    deconvolve_files([folder / "indents.csv"], folder / "found", DeconvolveConfig(settings))
+    return folder / "found"
+
+
+def test_populations_come_with_their_intervals(deconvolved: Path, tmp_path: Path) -> None:
+    populations = read_populations(deconvolved, (Known(0.2),))
+    assert populations.path == deconvolved / "populations.json"
+    table = pd.read_csv(deconvolved / "populations.csv")
+    assert [each.name for each in populations.phases] == ["soft", "stiff"]
+    for each, row in zip(populations.phases, table.to_dict("records"), strict=True):
+        assert each.fraction.value == pytest.approx(row["fraction"], rel=1e-5)
+        assert each.modulus_gpa.interval(0.95) == pytest.approx(
+            (row["modulus_mean_low_gpa"], row["modulus_mean_high_gpa"]), rel=1e-4
+        )
+        assert not each.fraction.exact
+    result = homogenise(HomogeniseConfig(populations=populations, samples=500), output=tmp_path / "out")
+    voigt = result.estimates[-1]
+    assert voigt.modulus_gpa == pytest.approx(float((table["fraction"] * table["modulus_mean_gpa"]).sum()), rel=1e-4)
+    assert voigt.modulus_gpa == pytest.approx(0.6 * 25 + 0.4 * 60, rel=0.06)
+    assert voigt.interval_gpa is not None
+    assert voigt.interval_gpa[0] < voigt.modulus_gpa < voigt.interval_gpa[1]
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["populations"]["sha256"] == sha256_of(deconvolved / "populations.json")
+    assert record["populations"]["properties"] == "modulus"
+    assert [each["name"] for each in record["phases"]] == ["soft", "stiff"]
+    assert any("no phases by themselves" in note for note in result.notes)
+
+
+def test_the_table_of_populations_will_do(deconvolved: Path) -> None:
+    by_table = read_populations(deconvolved / "populations.csv", (Known(0.2), Known(0.3, 0.01)))
+    by_summary = read_populations(deconvolved / "populations.json", (Known(0.2), Known(0.3, 0.01)))
+    for one, other in zip(by_table.phases, by_summary.phases, strict=True):
+        assert one.fraction.interval(0.95) == pytest.approx(other.fraction.interval(0.95), rel=1e-4)
+        assert one.modulus_gpa.value == pytest.approx(other.modulus_gpa.value, rel=1e-5)
+        assert one.poisson == other.poisson
+    assert by_summary.phases[1].poisson == Known(0.3, 0.01)
+    assert any("does not say whether" in note for note in by_table.notes)
+
+
+def test_other_populations_are_refused(deconvolved: Path, tmp_path: Path) -> None:
+    nu = (Known(0.2),)
+    with pytest.raises(InputError, match="3 Poisson's ratios for 2 populations"):
+        read_populations(deconvolved, nu * 3)
+    with pytest.raises(InputError, match="populations by modulus; wanted joint"):
+        read_populations(deconvolved, nu, properties="joint")
+    with pytest.raises(FileAccessError, match="there is no file"):
+        read_populations(tmp_path, nu)
+    path = tmp_path / "populations.json"
+    for text, message in (
+        ("{", "not what cemvis deconvolve writes"),
+        ("[]", "not what cemvis deconvolve writes"),
+        ('{"format": "cemvis map"}', "a file of cemvis map"),
+        ('{"format": "cemvis deconvolve", "found": {"modulus": {"properties": ["modulus"]}}}', "KeyError"),
+    ):
+        path.write_text(text)
+        with pytest.raises(FileFormatError, match=message):
+            read_populations(path, nu)
+    record = json.loads((deconvolved / "populations.json").read_text())
+    record["found"]["modulus"]["supported"] = False
+    record["found"]["modulus"]["populations"][0]["fraction"]["low"] = 0.2
+    record["found"]["modulus"]["populations"][0]["fraction"]["high"] = 0.5
+    path.write_text(json.dumps(record))
+    found = read_populations(path, nu)
+    assert "the data do not support these populations" in found.notes
+    assert any("fraction of soft lies outside its own interval" in note for note in found.notes)
+    record["found"] = {}
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="populations by nothing"):
+        read_populations(path, nu)
+    table = tmp_path / "populations.csv"
+    table.write_text("properties,population,fraction\nhardness,a,1\n")
+    with pytest.raises(FileFormatError, match="no column fraction_low"):
+        read_populations(table, nu)
+
+
 def test_tables_of_phases(tmp_path: Path) -> None:
     path = tmp_path / "phases.csv"
     path.write_text(
@@ -165,7 +311,7 @@ def test_nothing_is_overwritten_or_written_nowhere(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text() != "mine"
     with pytest.raises(FileAccessError, match="not a folder"):
         homogenise(config, output=tmp_path / "nowhere" / "out")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.pdf", "out.png"]
 
 
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -175,5 +321,7 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         HomogeniseConfig(pore_image=tmp_path)
     with pytest.raises(InputError, match="both a porosity"):
         HomogeniseConfig(porosity=Known(0.1), pore_image=tmp_path, pore_up_to=3)
+    with pytest.raises(InputError, match="tolerance is for an image"):
+        HomogeniseConfig(pore_tolerance=2)
     with pytest.raises(InputError, match="porosity is 2"):
         HomogeniseConfig(porosity=Known(2.0))

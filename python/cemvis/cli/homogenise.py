@@ -14,7 +14,8 @@ from cemvis.cli._console import progress_bar, shown_warnings
 from cemvis.errors import CemvisError
 
 if TYPE_CHECKING:
-    from cemvis.analysis.homogenisation.paste import Known, Phase
+    from cemvis.analysis.homogenisation.known import Known
+    from cemvis.analysis.homogenisation.paste import Phase
     from cemvis.workflows.homogenise import HomogeniseResult
 
 _PATH = click.Path(path_type=Path)
@@ -22,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 
 def _known(text: str) -> Known:
     """Return the number, with its standard error, that a text such as ``0.52+-0.03`` says."""
-    from cemvis.analysis.homogenisation.paste import Known
+    from cemvis.analysis.homogenisation.known import Known
 
     value, _, sd = text.replace("\N{PLUS-MINUS SIGN}", "+-").partition("+-")
     try:
@@ -34,6 +35,10 @@ def _known(text: str) -> Known:
 
 def _parse_known(ctx: click.Context, param: click.Parameter, value: str | None) -> Known | None:  # noqa: ARG001
     return None if value is None else _known(value)
+
+
+def _parse_ratios(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Known, ...] | None:  # noqa: ARG001
+    return None if value is None else tuple(_known(part) for part in value.split(","))
 
 
 def _parse_phases(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[Phase, ...]:  # noqa: ARG001
@@ -70,12 +75,40 @@ def _parse_phases(ctx: click.Context, param: click.Parameter, values: tuple[str,
     type=_PATH,
     help="The phases as a CSV table: phase, fraction, modulus_gpa, poisson; fraction_sd, modulus_sd_gpa, poisson_sd.",
 )
+@click.option(
+    "--populations",
+    "populations_path",
+    type=_PATH,
+    help="The populations that cemvis deconvolve found, as phases with their intervals: its folder, populations.json "
+    "or populations.csv.",
+)
+@click.option(
+    "--by",
+    "properties",
+    type=click.Choice(["modulus", "joint"]),
+    help="Which of these populations: by modulus, or by modulus and hardness.  [default: modulus if there]",
+)
+@click.option(
+    "--population-nu",
+    metavar="NU[+-SD],...",
+    callback=_parse_ratios,
+    help="Poisson's ratio of the populations: one, or one for each in rising mean, such as 0.24,0.24,0.31,0.3."
+    "  [default: --nu]",
+)
 @click.option("--matrix", metavar="NAME", help="Phase around the others, for Mori-Tanaka.  [default: the largest]")
 @click.option(
     "--porosity", metavar="SHARE[+-SD]", callback=_parse_known, help="Capillary pores, as a share of the whole volume."
 )
 @click.option("--pore-image", type=_PATH, help="Image, of grey levels or phase numbers, from which to take that share.")
 @click.option("--pore-up-to", type=click.IntRange(min=0), metavar="GREY", help="Its highest grey level that is a pore.")
+@click.option(
+    "--pore-tolerance",
+    type=click.IntRange(min=0),
+    metavar="GREY",
+    default=0,
+    show_default=True,
+    help="By how many grey levels --pore-up-to may be wrong: widens the interval of the pores' share.",
+)
 @click.option(
     "--nu",
     type=click.FloatRange(0, 0.5, max_open=True),
@@ -105,7 +138,7 @@ def _parse_phases(ctx: click.Context, param: click.Parameter, values: tuple[str,
     "-o",
     "--output",
     type=_PATH,
-    help="Stem of the results' names, OUT.json and OUT.csv.  [default: nothing is written]",
+    help="Stem of the results' names, OUT.json, OUT.csv, OUT.png and OUT.pdf.  [default: nothing is written]",
 )
 @click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
 @click.option("--overwrite", is_flag=True, help="Replace what is there already.")
@@ -114,10 +147,14 @@ def command(
     map_path: Path | None,
     phases: tuple[Phase, ...],
     phases_file: Path | None,
+    populations_path: Path | None,
+    properties: str | None,
+    population_nu: tuple[Known, ...] | None,
     matrix: str | None,
     porosity: Known | None,
     pore_image: Path | None,
     pore_up_to: int | None,
+    pore_tolerance: int,
     nu: float,
     unmapped_gpa: float | None,
     samples: int,
@@ -133,30 +170,43 @@ def command(
 
     From phases: the bounds of Voigt and Reuss and of Hashin and Shtrikman, and the schemes of Mori and Tanaka and
     self-consistent, in three dimensions, with intervals from the standard errors given (of the means: not the scatter
-    of a population). Indentation leaves capillary pores out: give --porosity, or an image and a threshold.
+    of a population), or from the intervals of cemvis deconvolve. Indentation leaves capillary pores out: give
+    --porosity, or an image and a threshold.
 
     From MAP, a modulus map as OME-TIFF or the folder that cemvis map made: the effective stiffness of the map repeated
-    without end, in plane strain, beside the bounds in plane strain. It takes about 160 bytes of memory a cell.
+    without end, in plane strain, beside the bounds in plane strain, with intervals from the map's half widths if it has
+    some. It takes about 210 bytes of memory a cell.
     """
-    if bool(phases) and phases_file is not None:
-        msg = "give --phase or --phases, not both"
+    sources = [bool(phases), phases_file is not None, populations_path is not None]
+    if sum(sources) > 1:
+        msg = "give only one of --phase, --phases and --populations, not both"
         raise click.UsageError(msg)
-    if not phases and phases_file is None and map_path is None:
-        msg = "give phases (--phase or --phases), a MAP, or both"
+    if not any(sources) and map_path is None:
+        msg = "give phases (--phase, --phases or --populations), a MAP, or both"
         raise click.UsageError(msg)
-    from cemvis.workflows._homogenise_inputs import read_phases
+    if populations_path is None and (properties is not None or population_nu is not None):
+        msg = "--by and --population-nu are for --populations; give it too"
+        raise click.UsageError(msg)
+    from cemvis.analysis.homogenisation.known import Known
+    from cemvis.workflows._homogenise_phases import read_phases
+    from cemvis.workflows._homogenise_populations import read_populations
     from cemvis.workflows.homogenise import HomogeniseConfig, homogenise
 
     if phases_file is not None:
         phases = read_phases(phases_file)
+    populations = None
+    if populations_path is not None:
+        populations = read_populations(populations_path, population_nu or (Known(nu),), properties=properties)
     try:
         config = HomogeniseConfig(
             phases=phases,
             phases_file=phases_file,
+            populations=populations,
             matrix=matrix,
             porosity=porosity,
             pore_image=pore_image,
             pore_up_to=pore_up_to,
+            pore_tolerance=pore_tolerance,
             map_poisson=nu,
             unmapped_gpa=unmapped_gpa,
             samples=samples,
@@ -183,25 +233,27 @@ def _ratio(value: float) -> str:
 
 
 def _print(result: HomogeniseResult, level: float) -> None:
-    from cemvis.workflows._homogenise_record import plane_methods
-
     if result.porosity is not None:
-        error = f" +- {result.porosity.sd:.2g}" if result.porosity.sd else ""
+        below, above = result.porosity.sds
+        error = "" if result.porosity.exact else f" +- {below:.2g}"
+        if below != above:
+            error = f" (+{above:.2g} -{below:.2g})"
         click.echo(f"Capillary pores: {result.porosity.value:.4g}{error} of the volume")
     if result.estimates:
         click.echo(click.style("From phases, in three dimensions", bold=True))
     for each in result.estimates:
-        interval = each.interval_gpa
-        told = "" if interval is None else f"  {100 * level:g} %: {interval[0]:.2f} to {interval[1]:.2f}"
+        told = _told(level, each.interval_gpa, each.outer_gpa)
         click.echo(f"  {each.method:<30} E {each.modulus_gpa:7.2f} GPa  nu {_ratio(each.poisson)}{told}")
     if result.map is not None and result.field is not None:
         rows, cols = result.map.modulus_gpa.shape
         step = "" if result.map.step_um is None else f", one every {result.map.step_um:.4g} um"
         click.echo(click.style(f"From the map, {rows:,} x {cols:,} cells{step}, in plane strain", bold=True))
-        for name, solid in plane_methods(result.field).items():
+        for name, solid in result.field.all_methods.items():
+            interval = result.field.intervals.get(name)
+            told = "" if interval is None else _told(level, interval.independent_gpa, interval.correlated_gpa)
             click.echo(
                 f"  {name:<30} E {float(solid.modulus_gpa):7.2f} GPa  nu {_ratio(float(solid.poisson))}  "
-                f"E/(1-nu^2) {float(solid.plane_modulus_gpa):.2f} GPa"
+                f"E/(1-nu^2) {float(solid.plane_modulus_gpa):.2f} GPa{told}"
             )
         along_x, along_y = result.field.stiffness.plane_moduli_gpa
         click.echo(
@@ -212,3 +264,13 @@ def _print(result: HomogeniseResult, level: float) -> None:
         click.echo(f"  note: {note}")
     for file in result.files:
         click.echo(file)
+
+
+def _told(level: float, inner: tuple[float, float] | None, outer: tuple[float, float] | None) -> str:
+    """Return the interval of independent errors, and that of errors that all go the same way."""
+    parts = [f"  {100 * level:g} %:"] if inner or outer else []
+    if inner is not None:
+        parts.append(f"{inner[0]:.2f} to {inner[1]:.2f}")
+    if outer is not None:
+        parts.append(f"(all errors one way: {outer[0]:.2f} to {outer[1]:.2f})")
+    return " ".join(parts)

@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 from cemvis import __version__
 
 if TYPE_CHECKING:
-    from cemvis.analysis.homogenisation.field import FieldEstimate
-    from cemvis.analysis.homogenisation.isotropic import PlaneSolid
     from cemvis.workflows.homogenise import HomogeniseConfig, HomogeniseResult
 
 PLANE, SPACE = "plane strain", "3-D"
-WITH_PORES = "Fourier solution, with pores"
 _COLUMNS = (
     "source",
     "kind",
@@ -25,6 +22,8 @@ _COLUMNS = (
     "modulus_gpa",
     "modulus_low_gpa",
     "modulus_high_gpa",
+    "modulus_outer_low_gpa",
+    "modulus_outer_high_gpa",
     "poisson",
     "plane_modulus_gpa",
     "bulk_gpa",
@@ -36,26 +35,27 @@ def rows_of(result: HomogeniseResult) -> list[dict[str, Any]]:
     """Return a row a method: Young's modulus, Poisson's ratio, and the moduli that they follow from.
 
     In plane strain, modulus and ratio are those of the isotropic solid with the same in-plane bulk and shear modulus,
-    and the plane modulus is stress over strain in the plane, E / (1 - nu^2) of an isotropic solid.
+    and the plane modulus is stress over strain in the plane, E / (1 - nu^2) of an isotropic solid. The interval
+    modulus_low_gpa to modulus_high_gpa takes errors as independent, and the outer one as all making the paste softer,
+    or stiffer.
     """
     rows = []
+    nothing = (None, None)
     for each in result.estimates:
-        low, high = (None, None) if each.interval_gpa is None else each.interval_gpa
-        values = (each.modulus_gpa, low, high, _number(each.poisson), None, each.bulk_gpa, each.shear_gpa)
+        ends = (*(each.interval_gpa or nothing), *(each.outer_gpa or nothing))
+        values = (each.modulus_gpa, *ends, _number(each.poisson), None, each.bulk_gpa, each.shear_gpa)
         rows.append(dict(zip(_COLUMNS, ("phases", SPACE, each.method, *values), strict=True)))
-    for name, solid in plane_methods(result.field).items():
+    if result.field is None:
+        return rows
+    for name, solid in result.field.all_methods.items():
         modulus, ratio, plane = (float(each) for each in (solid.modulus_gpa, solid.poisson, solid.plane_modulus_gpa))
-        ends = (modulus, None, None, _number(ratio), plane, float(solid.bulk_gpa), float(solid.shear_gpa))
-        rows.append(dict(zip(_COLUMNS, ("map", PLANE, name, *ends), strict=True)))
+        interval = result.field.intervals.get(name)
+        ends = (*nothing, *nothing)
+        if interval is not None:
+            ends = (*(interval.independent_gpa or nothing), *interval.correlated_gpa)
+        numbers = (modulus, *ends, _number(ratio), plane, float(solid.bulk_gpa), float(solid.shear_gpa))
+        rows.append(dict(zip(_COLUMNS, ("map", PLANE, name, *numbers), strict=True)))
     return rows
-
-
-def plane_methods(field: FieldEstimate | None) -> dict[str, PlaneSolid]:
-    """Return all plane-strain moduli of a map by name, that with pores last."""
-    if field is None:
-        return {}
-    pores = {} if field.with_pores is None else {WITH_PORES: field.with_pores}
-    return {**field.methods, **pores}
 
 
 def rows_csv(result: HomogeniseResult) -> str:
@@ -75,11 +75,12 @@ def record_json(config: HomogeniseConfig, result: HomogeniseResult, *, command: 
         "cemvis": __version__,
         "command": command,
         "units": {"modulus": "GPa", "poisson": "1", "fraction": "share of the volume"},
-        "phases": [asdict(each) for each in config.phases],
+        "phases": [asdict(each) for each in config.all_phases],
         "phases_file": None if config.phases_file is None else str(config.phases_file),
+        "populations": _populations(config),
         "matrix": config.matrix,
         "porosity": _porosity(config, result, pore_digest),
-        "intervals": {"level": config.level, "samples": config.samples, "seed": config.seed} if config.phases else None,
+        "intervals": {"level": config.level, "samples": config.samples, "seed": config.seed},
         "map": _map(config, result),
         "results": rows_of(result),
         "notes": list(result.notes),
@@ -91,7 +92,28 @@ def _porosity(config: HomogeniseConfig, result: HomogeniseResult, digest: str | 
     if result.porosity is None:
         return None
     image = {} if digest is None else {"image": str(config.pore_image), "image_sha256": digest}
-    return {**asdict(result.porosity), **image, **({} if digest is None else {"grey_up_to": config.pore_up_to})}
+    levels = {} if digest is None else {"grey_up_to": config.pore_up_to, "grey_tolerance": config.pore_tolerance}
+    return {**asdict(result.porosity), **image, **levels}
+
+
+def _populations(config: HomogeniseConfig) -> dict[str, Any] | None:
+    found = config.populations
+    if found is None:
+        return None
+    return {
+        "file": str(found.path),
+        "sha256": found.sha256,
+        "properties": found.properties,
+        "interval_level": found.level,
+        "notes": list(found.notes),
+    }
+
+
+def _half_widths(result: HomogeniseResult) -> dict[str, Any] | None:
+    if result.map is None or result.map.half_widths is None:
+        return None
+    found = result.map.half_widths
+    return {"file": str(found.path), "sha256": found.sha256, "level": found.level, "cells_without": found.missing}
 
 
 def _map(config: HomogeniseConfig, result: HomogeniseResult) -> dict[str, Any] | None:
@@ -103,6 +125,7 @@ def _map(config: HomogeniseConfig, result: HomogeniseResult) -> dict[str, Any] |
         "sha256": result.map.sha256,
         "cells": list(result.map.modulus_gpa.shape),
         "step_um": result.map.step_um,
+        "half_widths": _half_widths(result),
         "poisson": config.map_poisson,
         "cells_without_value": result.map.unmapped,
         "cells_without_value_gpa": config.unmapped_gpa if result.map.unmapped else None,

@@ -10,15 +10,19 @@ from pathlib import Path
 from cemvis._checks import fraction, thread_count
 from cemvis._files import write_text
 from cemvis.analysis.homogenisation.field import FieldEstimate, estimate_field
-from cemvis.analysis.homogenisation.paste import Estimate, Known, Phase, estimate_paste
+from cemvis.analysis.homogenisation.known import Known
+from cemvis.analysis.homogenisation.paste import Estimate, Phase, estimate_paste
 from cemvis.analysis.homogenisation.pores import pore_share
 from cemvis.errors import FileAccessError, InputError, OutputExistsError
 from cemvis.images.micrograph import open_micrograph
-from cemvis.workflows._homogenise_inputs import ModulusMap, read_map
+from cemvis.workflows._homogenise_figure import write_figures
+from cemvis.workflows._homogenise_map import ModulusMap, read_map
+from cemvis.workflows._homogenise_notes import notes_of
+from cemvis.workflows._homogenise_populations import Populations
 from cemvis.workflows._homogenise_record import record_json, rows_csv
 
 Progress = Callable[[str, int, int], None]
-_ENDS = (".json", ".csv")
+_ENDS = (".json", ".csv", ".png", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class HomogeniseConfig:
         With fractions of the volume without capillary pores; none to homogenise only a map.
     phases_file
         Where they were read from, for the record.
+    populations
+        What `cemvis deconvolve` found, instead of `phases`.
     matrix
         Name of the phase that surrounds the others for Mori and Tanaka; by default that with the largest fraction.
     porosity
         Share of the whole volume that is capillary pores.
-    pore_image, pore_up_to
-        An image, instead of `porosity`, and its highest grey level that is a pore.
+    pore_image, pore_up_to, pore_tolerance
+        An image, instead of `porosity`, its highest grey level that is a pore, and by how much that may be wrong.
     map_poisson
         Poisson's ratio of all cells of a map.
     unmapped_gpa
@@ -49,10 +55,12 @@ class HomogeniseConfig:
 
     phases: tuple[Phase, ...] = ()
     phases_file: Path | None = None
+    populations: Populations | None = None
     matrix: str | None = None
     porosity: Known | None = None
     pore_image: Path | None = None
     pore_up_to: int | None = None
+    pore_tolerance: int = 0
     map_poisson: float = 0.24
     unmapped_gpa: float | None = None
     samples: int = 10_000
@@ -61,6 +69,9 @@ class HomogeniseConfig:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.phases and self.populations is not None:
+            msg = "both phases and populations are given; wanted one of them"
+            raise InputError(msg)
         if self.porosity is not None and self.pore_image is not None:
             msg = "both a porosity and an image of pores are given; wanted one of them"
             raise InputError(msg)
@@ -70,8 +81,16 @@ class HomogeniseConfig:
         if self.porosity is not None and not 0 <= self.porosity.value < 1:
             msg = f"the porosity is {self.porosity.value:g}; wanted 0 to below 1"
             raise InputError(msg)
+        if self.pore_tolerance and self.pore_image is None:
+            msg = "the threshold's tolerance is for an image of pores; give one"
+            raise InputError(msg)
         thread_count(self.threads)
         fraction(self.level, name="level")
+
+    @property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """The phases, or the populations as such."""
+        return self.phases if self.populations is None else self.populations.phases
 
 
 @dataclass(frozen=True)
@@ -117,7 +136,8 @@ def homogenise(
     map_path
         A map of moduli as OME-TIFF, or the folder that `cemvis map` made.
     output
-        The stem of the names of the results, ``OUT.json`` and ``OUT.csv``; None to write nothing.
+        The stem of the names of the results, ``OUT.json``, ``OUT.csv``, ``OUT.png`` and ``OUT.pdf``; None to write
+        nothing.
     overwrite
         Whether existing results are replaced.
     command
@@ -134,16 +154,16 @@ def homogenise(
     CemvisError
         If a file cannot be read or written.
     """
-    if not config.phases and map_path is None:
+    if not config.all_phases and map_path is None:
         msg = "nothing to homogenise; give phases or a map"
         raise InputError(msg)
     paths = None if output is None else _outputs(Path(output), overwrite=overwrite)
     modulus_map = None if map_path is None else read_map(Path(map_path), config.unmapped_gpa, config.threads)
     porosity, pore_digest = _porosity(config, progress)
     estimates: tuple[Estimate, ...] = ()
-    if config.phases:
+    if config.all_phases:
         estimates = estimate_paste(
-            config.phases,
+            config.all_phases,
             porosity=porosity,
             matrix=config.matrix,
             samples=config.samples,
@@ -155,22 +175,28 @@ def homogenise(
         field = estimate_field(
             modulus_map.modulus_gpa,
             config.map_poisson,
-            porosity=None if porosity is None else porosity.value,
+            porosity=porosity,
+            error_gpa=None if modulus_map.half_widths is None else modulus_map.half_widths.error_gpa,
+            level=config.level,
+            samples=config.samples,
+            seed=config.seed,
+            local=paths is not None,
             threads=config.threads,
             progress=progress,
         )
     result = HomogeniseResult(
-        estimates, porosity, field, modulus_map, _notes(config, porosity, modulus_map, field), paths or ()
+        estimates, porosity, field, modulus_map, notes_of(config, porosity, modulus_map, field), paths or ()
     )
     if paths is not None:
         write_text(paths[0], record_json(config, result, command=command, pore_digest=pore_digest))
         write_text(paths[1], rows_csv(result))
+        write_figures(result, config.level, paths[2:])
     return result
 
 
-def _outputs(stem: Path, *, overwrite: bool) -> tuple[Path, Path]:
+def _outputs(stem: Path, *, overwrite: bool) -> tuple[Path, ...]:
     plain = stem.with_suffix("") if stem.suffix in _ENDS else stem
-    paths = (plain.with_name(plain.name + ".json"), plain.with_name(plain.name + ".csv"))
+    paths = tuple(plain.with_name(plain.name + end) for end in _ENDS)
     if not plain.parent.is_dir() or not os.access(plain.parent, os.W_OK):
         msg = f"cannot write {paths[0]}: {plain.parent} is not a folder that can be written to"
         raise FileAccessError(msg)
@@ -187,37 +213,7 @@ def _porosity(config: HomogeniseConfig, progress: Progress | None) -> tuple[Know
         return config.porosity, None
     threads = thread_count(config.threads)
     with open_micrograph(config.pore_image) as image:
-        return pore_share(image, config.pore_up_to, threads=threads, progress=progress), image.digest()
-
-
-def _notes(
-    config: HomogeniseConfig, porosity: Known | None, modulus_map: ModulusMap | None, field: FieldEstimate | None
-) -> tuple[str, ...]:
-    notes = []
-    if porosity is None:
-        notes.append("no capillary pores: indentation leaves them out, so the paste itself is softer")
-    total = sum(each.fraction.value for each in config.phases)
-    if config.phases and abs(total - 1) > 1e-9:
-        notes.append(f"the fractions sum to {total:.4g} and were scaled to 1")
-    if modulus_map is None or field is None:
-        return tuple(notes)
-    notes.append(
-        "the map is solved in plane strain, as if nothing changed across it, and repeated without end: compare it "
-        "with the bounds in plane strain, not with those in three dimensions"
-    )
-    notes.append(
-        "cells of a map are means over its model's window: contrasts inside that are not there, which makes the whole "
-        "seem stiffer than it is"
-    )
-    if porosity is not None:
-        notes.append("in the map, pores are thought to be round, small and evenly spread, besides what it shows")
-    if modulus_map.unmapped:
-        notes.append(f"{modulus_map.unmapped:,} cells without a value were taken as {config.unmapped_gpa:g} GPa")
-    if not field.stiffness.converged:
-        notes.append(f"the solution has not converged: {field.stiffness.residual:.1e} of the first residual is left")
-    if not field.inside:
-        notes.append(
-            "the map's moduli lie outside the bounds of Hashin and Shtrikman: it has a direction, or is too small "
-            "beside its structures"
+        share = pore_share(
+            image, config.pore_up_to, tolerance=config.pore_tolerance, threads=threads, progress=progress
         )
-    return tuple(notes)
+        return share, image.digest()

@@ -8,6 +8,7 @@ import pytest
 from cemvis.analysis.homogenisation.fft import effective_stiffness
 from cemvis.analysis.homogenisation.field import estimate_field
 from cemvis.analysis.homogenisation.isotropic import PlaneSolid
+from cemvis.analysis.homogenisation.known import Known
 from cemvis.errors import InputError
 from reference.homogenisation import basic_scheme, dense_elements, plane_tensor
 
@@ -143,7 +144,7 @@ def test_a_hexagonal_lattice_is_isotropic_and_inside_the_bounds() -> None:
     discs = np.zeros((rows, cols), bool)
     for at_y, at_x in ((0, 0), (0, cols), (rows, 0), (rows, cols), (rows / 2, cols / 2)):
         discs |= (x - at_x) ** 2 + (y - at_y) ** 2 < 20**2
-    found = estimate_field(np.where(discs, 120.0, 25.0), 0.24, porosity=0.1)
+    found = estimate_field(np.where(discs, 120.0, 25.0), 0.24, porosity=Known(0.1))
     assert found.stiffness.anisotropy < 0.005
     assert found.inside
     low, middle, high = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cemvis.analysis.homogenisation.paste import Known, Phase, estimate_paste
+from cemvis.analysis.homogenisation.known import Known
+from cemvis.analysis.homogenisation.paste import Phase, PhaseDraws, estimate_paste
 from cemvis.analysis.homogenisation.pores import pore_share
 from cemvis.errors import InputError
 from cemvis.images.micrograph import Micrograph
@@ -87,6 +88,68 @@ def test_what_cannot_be_is_never_drawn() -> None:
         assert each.interval_gpa[0] >= 0
 
 
+def test_the_outer_interval_has_all_numbers_at_their_ends() -> None:
+    soft = Phase("soft", Known.of_interval(0.6, 0.5, 0.65, level=0.95), Known(20, 1), Known(0.2))
+    stiff = Phase("stiff", Known.of_interval(0.4, 0.3, 0.45, level=0.95), Known(60, 2), Known(0.2))
+    found = estimate_paste((soft, stiff), porosity=Known(0.1, 0.01), samples=1000)
+
+    def at(fraction: float, moduli: tuple[float, float], pores: float) -> list[float]:
+        phases = (phase("soft", fraction, moduli[0]), phase("stiff", 1 - fraction, moduli[1]))
+        return [each.modulus_gpa for each in estimate_paste(phases, porosity=Known(pores), matrix="soft")]
+
+    shift = 1.959964
+    softest = at(0.65, (20 - shift, 60 - 2 * shift), 0.1 + 0.01 * shift)
+    stiffest = at(0.55, (20 + shift, 60 + 2 * shift), 0.1 - 0.01 * shift)  # 0.45 of the stiff one at most
+    for each, low, high in zip(found, softest, stiffest, strict=True):
+        assert each.outer_gpa == pytest.approx((low, high), rel=1e-5)
+        assert each.interval_gpa is not None
+        assert each.outer_gpa is not None
+        assert each.outer_gpa[0] <= each.interval_gpa[0] <= each.interval_gpa[1] <= each.outer_gpa[1]
+
+
+def test_the_outer_interval_is_never_narrower() -> None:
+    only_ratio = estimate_paste([phase("gel", 0.5, 30, sds=(0, 0, 0.03)), phase("CH", 0.5, 40)], samples=2000)
+    for each in only_ratio:
+        assert each.interval_gpa is not None
+        assert each.outer_gpa is not None
+        assert each.outer_gpa[0] <= each.interval_gpa[0] < each.interval_gpa[1] <= each.outer_gpa[1]
+
+
+def test_draws_that_go_together_are_kept_together() -> None:
+    random = np.random.default_rng(5)
+    share = np.clip(0.6 + 0.05 * random.standard_normal(4000), 0.3, 0.9)
+    draws = PhaseDraws(np.stack([share, 1 - share], axis=1), np.stack([20 + 0 * share, 12 / (1 - share) + 20], axis=1))
+    phases = (phase("soft", 0.6, 20), phase("stiff", 0.4, 50))
+    # Voigt's mean of these draws is 20 + 12 in each of them
+    voigt = estimate_paste(phases, draws=draws, samples=3000)[-1]
+    assert voigt.interval_gpa == pytest.approx((32, 32), rel=1e-9)
+    apart = (
+        phase("soft", 0.6, 20, sds=(0.05, 0, 0)),
+        phase("stiff", 0.4, 50, sds=(0.05, float(draws.modulus_gpa[:, 1].std()), 0)),
+    )
+    low, high = estimate_paste(apart, samples=3000)[-1].interval_gpa or (0.0, 0.0)
+    assert high - low > 4
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (PhaseDraws(np.full((3, 2), 0.5), np.full((2, 2), 9.0)), "draws have shapes"),
+        (PhaseDraws(np.full((3, 3), 1 / 3), np.full((3, 3), 9.0)), r"wanted two of \(draws, 2\)"),
+        (PhaseDraws(np.full((3, 2), 0.4), np.full((3, 2), 9.0)), "do not sum to 1"),
+    ],
+)
+def test_draws_of_something_else_are_refused(draws: PhaseDraws, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        estimate_paste((phase("a", 0.5, 20), phase("b", 0.5, 50)), draws=draws)
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e3, "MPa"), (1e-3, "TPa")])
+def test_moduli_in_another_unit_are_refused(factor: float, unit: str) -> None:
+    with pytest.raises(InputError, match=f"are they in {unit}"):
+        estimate_paste([phase("LD", 0.6, 26.5 * factor), phase("CH", 0.4, 40.0 * factor)])
+
+
 def test_bad_phases_are_refused() -> None:
     with pytest.raises(InputError, match="no phases"):
         estimate_paste([])
@@ -122,6 +185,18 @@ def test_clustered_pores_have_a_larger_error() -> None:
     coarse = np.kron(np.random.default_rng(8).random((20, 20)) < 0.2, np.ones((16, 16), bool))
     found = pore_share(Micrograph.from_array(np.where(coarse, 0, 200).astype(np.uint8), pixel_size=None), 0)
     assert found.sd > 5 * (found.value * (1 - found.value) / coarse.size) ** 0.5
+
+
+def test_the_threshold_adds_to_the_error() -> None:
+    grey = np.random.default_rng(11).integers(0, 200, (128, 160)).astype(np.uint8)
+    image = Micrograph.from_array(grey, pixel_size=None)
+    plain, wide = pore_share(image, 30), pore_share(image, 30, tolerance=4)
+    assert wide.value == plain.value
+    for found, level, sign in ((wide.sds[0], 26, -1), (wide.sds[1], 34, 1)):
+        reach = sign * ((grey <= level).mean() - plain.value) / 1.959964
+        assert found == pytest.approx(np.hypot(plain.sd, reach), rel=1e-6)
+    with pytest.raises(InputError, match=r"level 3 \+- 4; wanted 0 to 254"):
+        pore_share(image, 3, tolerance=4)
 
 
 def test_images_that_show_no_pores_are_refused() -> None:

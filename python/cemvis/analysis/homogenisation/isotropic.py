@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cemvis.errors import InputError
 
 Values: TypeAlias = NDArray[np.float64]
+_SOFTEST_GPA, _STIFFEST_GPA = 0.1, 1500.0  # diamond has 1,220
 Moduli = TypeVar("Moduli", "Solid", "PlaneSolid")
 
 
@@ -101,6 +102,27 @@ class Bounds(Generic[Moduli]):
 
     lower: Moduli
     upper: Moduli
+
+
+def check_magnitude(modulus_gpa: Values, where: str) -> None:
+    """Refuse moduli that no solid has, as in another unit.
+
+    Raises
+    ------
+    InputError
+        If the median of those above 0 is below 0.1 or above 1,500 GPa.
+    """
+    solid = modulus_gpa[modulus_gpa > 0]
+    if solid.size == 0:
+        return
+    median = float(np.median(solid))
+    if not _SOFTEST_GPA <= median <= _STIFFEST_GPA:
+        guess = "MPa" if median > _STIFFEST_GPA else "TPa"
+        msg = (
+            f"{where}: moduli about {median:g} GPa are not those of a paste, nor of anything in it; wanted them in "
+            f"GPa (are they in {guess}?)"
+        )
+        raise InputError(msg)
 
 
 def _ratio(above: Values, below: Values, *, empty: float) -> Values:

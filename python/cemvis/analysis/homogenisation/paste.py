@@ -10,25 +10,14 @@ import numpy as np
 
 from cemvis._checks import fraction
 from cemvis.analysis.homogenisation.bounds import hashin_shtrikman, voigt_reuss
-from cemvis.analysis.homogenisation.isotropic import Solid, Values
+from cemvis.analysis.homogenisation.isotropic import Solid, Values, check_magnitude
+from cemvis.analysis.homogenisation.known import Known
 from cemvis.analysis.homogenisation.schemes import mori_tanaka, self_consistent
 from cemvis.errors import InputError
 
 PORES = "pores"
 SUM_TOLERANCE = 0.02
-
-
-@dataclass(frozen=True)
-class Known:
-    """A number with its standard error: how well it is known, not how much it scatters in the material."""
-
-    value: float
-    sd: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.value) and math.isfinite(self.sd) and self.sd >= 0):
-            msg = f"{self.value!r} +- {self.sd!r} is not a number with a standard error of 0 or more"
-            raise InputError(msg)
+_LEAST = 1e-6  # share that is drawn of a phase that may not be there, so that a matrix stays one
 
 
 @dataclass(frozen=True)
@@ -73,6 +62,10 @@ class Estimate:
         At the values given; the ratio is NaN where nothing holds together.
     interval_gpa
         Of Young's modulus, from the standard errors given; None if there were none.
+    outer_gpa
+        Young's modulus with all numbers at those ends of their own intervals that make the paste softest, or stiffest;
+        None if there were no errors. It holds whatever errors go together, and is too wide where they do not; it is
+        never narrower than `interval_gpa`.
     """
 
     method: str
@@ -81,6 +74,23 @@ class Estimate:
     bulk_gpa: float
     shear_gpa: float
     interval_gpa: tuple[float, float] | None
+    outer_gpa: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class PhaseDraws:
+    """Fractions and moduli that may as well be true, for example from fits to resampled data; (draws, phases).
+
+    Attributes
+    ----------
+    fractions
+        Of the volume without pores; each row sums to 1.
+    modulus_gpa
+        Of the same draws.
+    """
+
+    fractions: Values
+    modulus_gpa: Values
 
 
 def estimate_paste(
@@ -88,6 +98,7 @@ def estimate_paste(
     *,
     porosity: Known | None = None,
     matrix: str | None = None,
+    draws: PhaseDraws | None = None,
     samples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
@@ -102,6 +113,9 @@ def estimate_paste(
         Share of the whole volume that is capillary pores, which indentation leaves out; none if None.
     matrix
         Name of the phase that surrounds the others for Mori and Tanaka; by default that with the largest fraction.
+    draws
+        Taken for fractions and moduli instead of the phases' own standard errors, so that what goes together does;
+        `samples` of their rows are drawn with replacement.
     samples, seed
         Draws for the intervals: every number from its normal distribution, cut to what is possible, independent of
         the others; fractions are scaled to a sum of 1 again.
@@ -116,24 +130,33 @@ def estimate_paste(
     Raises
     ------
     InputError
-        If there are no phases, two of one name, fractions do not sum to 1 within 0.02, or there is no such matrix.
+        If there are no phases, two of one name, fractions do not sum to 1 within 0.02, there is no such matrix, or
+        draws are for other phases.
+
+    Notes
+    -----
+    The outer interval takes Poisson's ratios as they are: the softest paste has all moduli at their lower ends, most
+    pores, and as much of the softest phases as their intervals allow.
     """
     _check(phases, porosity, samples)
     fraction(level, name="level")
     surrounding = _matrix(phases, matrix)
     exact = _methods(*_at_values(phases, porosity), surrounding)
-    drawn = None
-    if any(each.sd > 0 for each in _numbers(phases, porosity)):
-        drawn = _methods(*_draws(phases, porosity, samples, np.random.default_rng(seed)), surrounding)
-    ends = ((1 - level) / 2, (1 + level) / 2)
+    drawn, ends = None, None
+    if draws is not None or not all(each.exact for each in _numbers(phases, porosity)):
+        generator = np.random.default_rng(seed)
+        drawn = _methods(*_draws(phases, porosity, draws, samples, generator), surrounding)
+        ends = [_methods(*_extreme(phases, porosity, level, stiffest=up), surrounding) for up in (False, True)]
     out = []
     for name, solid in exact.items():
-        interval = None
-        if drawn is not None:
-            low, high = np.quantile(drawn[name].modulus_gpa, ends)
+        interval = outer = None
+        if drawn is not None and ends is not None:
+            low, high = np.quantile(drawn[name].modulus_gpa, ((1 - level) / 2, (1 + level) / 2))
             interval = (float(low), float(high))
+            softest, stiffest = (float(each[name].modulus_gpa) for each in ends)
+            outer = (min(softest, interval[0]), max(stiffest, interval[1]))
         values = [float(each) for each in (solid.modulus_gpa, solid.poisson, solid.bulk_gpa, solid.shear_gpa)]
-        out.append(Estimate(name, values[0], values[1], values[2], values[3], interval))
+        out.append(Estimate(name, values[0], values[1], values[2], values[3], interval, outer))
     return tuple(out)
 
 
@@ -150,6 +173,7 @@ def _check(phases: Sequence[Phase], porosity: Known | None, samples: int) -> Non
     if abs(total - 1) > SUM_TOLERANCE:
         msg = f"the fractions of {', '.join(names)} sum to {total:g}; wanted 1 (without capillary pores)"
         raise InputError(msg)
+    check_magnitude(np.array([each.modulus_gpa.value for each in phases]), f"phases {', '.join(names)}")
     if porosity is not None and not 0 <= porosity.value < 1:
         msg = f"the porosity is {porosity.value:g}; wanted 0 to below 1"
         raise InputError(msg)
@@ -193,32 +217,59 @@ def _at_values(phases: Sequence[Phase], porosity: Known | None) -> tuple[Values,
 
 
 def _draws(
-    phases: Sequence[Phase], porosity: Known | None, samples: int, generator: np.random.Generator
+    phases: Sequence[Phase],
+    porosity: Known | None,
+    draws: PhaseDraws | None,
+    samples: int,
+    generator: np.random.Generator,
 ) -> tuple[Values, Solid]:
     """Return fractions (samples, phases) and moduli drawn from what is known of them."""
 
-    def drawn(numbers: list[Known], low: float, high: float) -> Values:
-        return np.stack([_cut_normal(each, low, high, samples, generator) for each in numbers], axis=-1)
+    def drawn(numbers: list[Known], least: float, most: float) -> Values:
+        return np.stack([each.draw(samples, generator, least=least, most=most) for each in numbers], axis=-1)
 
-    least = 1e-6  # so that a matrix of doubtful fraction stays one
-    share = drawn([each.fraction for each in phases], least, 1.0)
-    share[:, [each.fraction.value == 0 and each.fraction.sd == 0 for each in phases]] = 0
-    modulus = drawn([each.modulus_gpa for each in phases], 0.0, math.inf)
+    if draws is None:
+        share = drawn([each.fraction for each in phases], _LEAST, 1.0)
+        share[:, [each.fraction.value == 0 and each.fraction.exact for each in phases]] = 0
+        modulus = drawn([each.modulus_gpa for each in phases], 0.0, math.inf)
+    else:
+        _check_draws(draws, len(phases))
+        rows = generator.integers(0, len(draws.fractions), samples)
+        share, modulus = np.maximum(draws.fractions[rows], _LEAST), draws.modulus_gpa[rows]
     ratio = drawn([each.poisson for each in phases], -0.99, 0.499)
-    pores = None if porosity is None else drawn([porosity], 0.0, 1 - least)[:, 0]
+    pores = None if porosity is None else drawn([porosity], 0.0, 1 - _LEAST)[:, 0]
     return _with_pores(share, modulus, ratio, pores)
 
 
-def _cut_normal(number: Known, low: float, high: float, samples: int, generator: np.random.Generator) -> Values:
-    """Draw from a normal distribution cut to `low` to `high`, by the inverse of its distribution function."""
-    from scipy.special import ndtr, ndtri
+def _check_draws(draws: PhaseDraws, phases: int) -> None:
+    shapes = draws.fractions.shape, draws.modulus_gpa.shape
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != phases or shapes[0][0] == 0:
+        msg = f"draws have shapes {shapes[0]} and {shapes[1]}; wanted two of (draws, {phases})"
+        raise InputError(msg)
+    if not np.allclose(draws.fractions.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE):
+        msg = "the fractions of a draw do not sum to 1"
+        raise InputError(msg)
 
-    even = generator.random(samples)  # drawn in any case: what is known exactly does not change the other draws
-    if number.sd == 0:
-        return np.full(samples, number.value)
-    first, last = ndtr((low - number.value) / number.sd), ndtr((high - number.value) / number.sd)
-    values = number.value + number.sd * ndtri(first + even * (last - first))
-    return np.asarray(np.clip(values, low, high), np.float64)
+
+def _extreme(phases: Sequence[Phase], porosity: Known | None, level: float, *, stiffest: bool) -> tuple[Values, Solid]:
+    """Return the fractions and moduli at those ends of their intervals that make the paste softest or stiffest."""
+    end = 1 if stiffest else 0
+    modulus = np.array([each.modulus_gpa.interval(level, least=0.0)[end] for each in phases])
+    ratio = np.array([each.poisson.value for each in phases])
+    low, high = (
+        np.array([each.fraction.interval(level, least=0.0, most=1.0)[side] for each in phases]) for side in (0, 1)
+    )
+    share = np.minimum(low, [each.fraction.value for each in phases])
+    share[[each.fraction.value > 0 and low_end == 0 for each, low_end in zip(phases, low, strict=True)]] = _LEAST
+    left = 1 - share.sum()
+    for number in np.argsort(-modulus if stiffest else modulus, kind="stable"):
+        more = min(max(left, 0.0), max(high[number] - share[number], 0.0))
+        share[number] += more
+        left -= more
+    pores = None
+    if porosity is not None:
+        pores = np.array(porosity.interval(level, least=0.0, most=1 - _LEAST)[1 - end])
+    return _with_pores(share, modulus, ratio, pores)
 
 
 def _with_pores(share: Values, modulus: Values, ratio: Values, pores: Values | None) -> tuple[Values, Solid]:
