@@ -195,7 +195,7 @@ def _draw_inside(figure: Figure, shown: Inside, left: float, top: float, high: f
         from matplotlib.ticker import LogLocator
 
         bar.minorticks_off()
-        bar.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bar.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         bar.xaxis.set_major_formatter("{x:g}")
     else:
         bar.locator_params(nbins=5)
