@@ -18,7 +18,8 @@ from PIL import Image
 
 from cemvis.analysis.indentation.located import LocatedIndents
 from cemvis.report._located_crops import Outline, edge_px, pair_at
-from cemvis.report.review_page import ReviewPage, safe_json, write_review_page
+from cemvis.report.page.markup import safe_json
+from cemvis.report.review_page import ReviewPage, write_review_page
 from located_pictures import PIXEL_UM, Scene, make_scene
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&\u2028\"'"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cemvis.workflows import _map_predict
-from cemvis.workflows._map_figures import _mean_over_squares
+from cemvis.workflows._map_figures import mean_over_squares
 from cemvis.workflows._map_predict import Statistics, chunks, sampled, sampling_step
 from cemvis.workflows._map_store import GridFile
 
@@ -49,9 +49,9 @@ def test_means_over_squares_of_cells_ignore_what_was_not_mapped() -> None:
     values = np.arange(35, dtype=np.float32).reshape(5, 7)
     values[0, 0] = np.nan
     values[4, 6] = np.nan
-    means = _mean_over_squares(values, 3)
+    means = mean_over_squares(values, 3)
     assert means.shape == (2, 3)
     assert means[0, 0] == pytest.approx(np.nanmean(values[:3, :3]))
     assert means[1, 1] == pytest.approx(values[3:, 3:6].mean())
     assert means[1, 2] == values[3, 6]
-    assert np.isnan(_mean_over_squares(np.full((4, 4), np.nan, np.float32), 2)).all()
+    assert np.isnan(mean_over_squares(np.full((4, 4), np.nan, np.float32), 2)).all()

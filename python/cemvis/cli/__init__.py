@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "model": ("model", "Show what a model file holds."),
     "register": ("register", "Find where an after-image lies on a before-image."),
     "locate": ("locate", "Locate indents on the mosaic taken before they were made."),
+    "report": ("report", "Show run folders as one HTML page."),
     "review": ("review", "Draw located indents, and judge the doubtful ones."),
     "specimen": ("specimen", "Make a virtual cement paste with known truth."),
     "train": ("train", "Train a model from mosaics and indents."),

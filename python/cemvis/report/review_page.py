@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib.resources
 import io
 import json
 import math
@@ -24,6 +23,7 @@ from cemvis.report._located_choice import reasons, review_choice
 from cemvis.report._located_crops import Outline, Pair, Warped, edge_px, pair_at
 from cemvis.report._located_marks import batches_of, origin_line
 from cemvis.report.located import grey_range
+from cemvis.report.page.markup import asset, filled, safe_json
 
 MOST_DOUBTFUL, MOST_FINE, MOST_BYTES = 400, 40, 24_000_000
 _THUMB_PX, _QUALITY = 224, 78
@@ -112,10 +112,8 @@ def write_review_page(
 
 
 def _page(located: LocatedIndents, data: dict[str, Any], shown: str) -> str:
-    assets = importlib.resources.files("cemvis").joinpath("report", "assets")
-    parts = {kind: assets.joinpath(f"review_page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
-    text = parts["html"]
-    filled = {
+    parts = {kind: asset(f"review_page.{kind}") for kind in ("html", "css", "js")}
+    values = {
         "title": html.escape("Located indents: accept or reject"),
         "origin": html.escape(origin_line(located)),
         "shown": html.escape(f"{len(located):,} tests in {batches_of(located)}; here are {shown}."),
@@ -123,14 +121,7 @@ def _page(located: LocatedIndents, data: dict[str, Any], shown: str) -> str:
         "js": parts["js"].rstrip(),
         "data": safe_json(data),
     }
-    pieces = text.split("{{")
-    return pieces[0] + "".join(filled[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
-
-
-def safe_json(data: Any) -> str:
-    """Return JSON that can stand inside a script element: nothing in it ends the element or begins another."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    return filled(parts["html"], values)
 
 
 def _data(

@@ -90,14 +90,14 @@ def _cell_raster(grids: PropertyGrids, part: str, grid: CellGrid) -> Raster:
     bands = []
     for first, last in chunks(grid.shape, multiple=side):
         values = grids.half_width(first, last) if part == "half_width" else grids.value.read(first, last)
-        bands.append(_mean_over_squares(values, side))
+        bands.append(mean_over_squares(values, side))
     drawn = np.concatenate(bands)
     first_edge = float(grid.centres_um(0, 1)[0]) - grid.step_um / 2
     bottom, right = (first_edge + count * side * grid.step_um for count in drawn.shape)
     return Raster(drawn, (first_edge, right, first_edge, bottom))
 
 
-def _mean_over_squares(values: NDArray[np.float32], side: int) -> NDArray[np.float64]:
+def mean_over_squares(values: NDArray[np.float32], side: int) -> NDArray[np.float64]:
     """Return the mean of the finite values over squares of `side` cells, cut off at the edges; NaN where none is."""
     if side == 1:
         return values.astype(np.float64)

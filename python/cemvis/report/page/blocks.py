@@ -1,0 +1,182 @@
+"""Tables, pictures, records, facts and origins as markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from cemvis.report.page.charts import drawn_chart
+from cemvis.report.page.content import Block, Chart, Fact, Message, Picture, Table, View
+from cemvis.report.page.markup import Html, element
+from cemvis.report.page.view import drawn_view
+
+MOST_LISTED = 40  # entries of a list or an object in a record
+_MOST_DEPTH = 8
+_LONGEST = 400
+
+
+class Drawer:
+    """Draws blocks of one page; views and tables get numbers, so that the script finds their parts."""
+
+    def __init__(self) -> None:
+        self._views = count(1)
+
+    def blocks(self, blocks: Sequence[Block]) -> list[Html]:
+        """Return blocks as markup; charts that follow each other stand side by side."""
+        drawn: list[Html] = []
+        charts: list[Html] = []
+        for block in blocks:
+            if isinstance(block, Chart):
+                charts.append(drawn_chart(block))
+                continue
+            drawn += _side_by_side(charts)
+            charts = []
+            drawn.append(self._block(block))
+        return drawn + _side_by_side(charts)
+
+    def _block(self, block: Block) -> Html:
+        if isinstance(block, View):
+            return drawn_view(block, next(self._views))
+        if isinstance(block, Picture):
+            return _picture(block)
+        if isinstance(block, Table):
+            return _table(block)
+        assert isinstance(block, Message)
+        return element("p", block.text, class_="message alarming" if block.alarming else "message")
+
+
+def _side_by_side(charts: Sequence[Html]) -> list[Html]:
+    return [element("div", *charts, class_="charts")] if charts else []
+
+
+def _picture(picture: Picture) -> Html:
+    image = element(
+        "img",
+        src=picture.data,
+        alt=picture.title,
+        width=picture.width_px,
+        height=picture.height_px,
+        loading="lazy",
+    )
+    return element("figure", image, element("figcaption", picture.title), class_="picture")
+
+
+def _table(table: Table) -> Html:
+    shown = f"first {len(table.rows):,} of {table.all_rows:,} rows" if len(table.rows) < table.all_rows else ""
+    note = ". ".join(each for each in (table.note, shown and f"Here are the {shown}") if each)
+    head = element(
+        "tr", *(element("th", element("button", name, type="button"), scope="col") for name in table.columns)
+    )
+    body = [element("tr", *(_cell(text) for text in row)) for row in table.rows]
+    grid = element("table", element("thead", head), element("tbody", *body))
+    buttons = element(
+        "span",
+        element("button", "Copy as CSV", type="button", data_do="copy"),
+        element("span", class_="said", role="status"),
+        class_="buttons",
+    )
+    return element(
+        "div",
+        element("div", element("h4", table.title), buttons, class_="table-head"),
+        element("div", grid, class_="scroll", tabindex=0, role="region", aria_label=f"Table {table.title}"),
+        element("p", f"{note}.", class_="soft") if note else None,
+        class_="table",
+    )
+
+
+def _cell(text: str) -> Html:
+    try:
+        number = float(text)
+    except ValueError:
+        return element("td", text[:_LONGEST])
+    if not math.isfinite(number):
+        return element("td", text, class_="n")
+    short = rounded(text, number)
+    return element("td", short, class_="n", data_v=None if short == text else text)
+
+
+def rounded(text: str, number: float) -> str:
+    """Return a number as it stands in a file, with at most five significant digits unless it is whole."""
+    if len(text) <= 7 or (number.is_integer() and "e" not in text.lower() and abs(number) < 1e15):
+        return text
+    return f"{number:.5g}"
+
+
+def drawn_facts(facts: Sequence[Fact]) -> Html | None:
+    """Return numbers worth a glance as a list of terms."""
+    if not facts:
+        return None
+    cards = [
+        element(
+            "div",
+            element("dt", each.label),
+            element("dd", element("b", each.value), element("small", each.note) if each.note else None),
+        )
+        for each in facts
+    ]
+    return element("dl", *cards, class_="facts")
+
+
+def drawn_origins(origins: Sequence[tuple[str, str]]) -> Html | None:
+    """Return what a folder was made from as a list of terms."""
+    if not origins:
+        return None
+    pairs = [part for name, text in origins for part in (element("dt", name), element("dd", text))]
+    return element("details", element("summary", "Origin"), element("dl", *pairs, class_="origins"), open=True)
+
+
+def drawn_records(records: Mapping[str, Any]) -> list[Html]:
+    """Return JSON as trees that open and close."""
+    return [
+        element("details", element("summary", f"All of {name}"), element("div", _value(data, 0), class_="record"))
+        for name, data in records.items()
+    ]
+
+
+def _value(data: Any, depth: int) -> Html:
+    if isinstance(data, Mapping):
+        return _object(data, depth) if data and depth < _MOST_DEPTH else element("span", _brief(data), class_="v")
+    if isinstance(data, list):
+        plain = all(not isinstance(each, (Mapping, list)) for each in data)
+        if plain or depth >= _MOST_DEPTH:
+            return element("span", _brief(data), class_="v")
+        return _object({f"{n + 1}": each for n, each in enumerate(data)}, depth)
+    return element("span", _scalar(data), class_="v")
+
+
+def _object(data: Mapping[str, Any], depth: int) -> Html:
+    rows = []
+    for name, each in list(data.items())[:MOST_LISTED]:
+        nested = isinstance(each, (Mapping, list)) and "<dl" in (inner := _value(each, depth + 1))
+        if nested and depth > 0:
+            rows.append(element("div", element("details", element("summary", name), inner), class_="nested"))
+        else:
+            rows.append(element("div", element("dt", name), element("dd", _value(each, depth + 1))))
+    if len(data) > MOST_LISTED:
+        rows.append(element("div", element("dt", f"and {len(data) - MOST_LISTED:,} more"), element("dd")))
+    return element("dl", *rows)
+
+
+def _brief(data: Any) -> str:
+    """Return a list of plain values, or anything nested too deep, in one line."""
+    if not isinstance(data, list):
+        return f"{len(data)} entries" if data else "none"
+    numbers = [each for each in data if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if len(data) > 12 and len(numbers) == len(data):
+        return f"{len(data):,} numbers, {min(numbers):.5g} to {max(numbers):.5g}"
+    if any(isinstance(each, (Mapping, list)) for each in data):
+        return f"{len(data):,} entries"
+    more = f" and {len(data) - MOST_LISTED:,} more" if len(data) > MOST_LISTED else ""
+    return (", ".join(_scalar(each) for each in data[:MOST_LISTED]) + more) or "none"
+
+
+def _scalar(data: Any) -> str:
+    if data is None:
+        return "none"
+    if isinstance(data, bool):
+        return "yes" if data else "no"
+    if isinstance(data, float):
+        return f"{data:.6g}"
+    return str(data)[: 4 * _LONGEST]
