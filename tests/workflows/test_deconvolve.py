@@ -192,6 +192,7 @@ def test_missing_values_are_left_out_and_counted(tmp_path) -> None:
     found = read_tables([path])
     assert found.files[0]["without_value"] == 100
     assert found.files[0]["used"] == 300
+    assert found.notes == (f"{path}: 300 of 400 rows are used; 0 are not ok, 100 have no value",)
     result = run(path, "-o", tmp_path / "out", *QUICK)
     assert result.exit_code == 0, result.output
     assert "hardness" not in result.output
@@ -203,7 +204,8 @@ def test_missing_values_are_left_out_and_counted(tmp_path) -> None:
         ({"modulus_gpa": [-3.0] + [30.0] * 399}, "line 2: modulus_gpa is -3"),
         ({"modulus_gpa": [25_000.0] * 400}, "looks like MPa"),
         ({"modulus_gpa": [30.0 + n % 7 for n in range(360)] + [30_000.0] * 40}, "mixes units"),
-        ({"modulus_gpa": [31.0] * 400}, "all 400 values are 31"),
+        ({"modulus_gpa": [31.0] * 400}, "modulus: all 400 values are 31"),
+        ({"modulus_gpa": [30.0] * 300 + [30.0, 30_000.0] * 50}, "line 303: modulus_gpa is 30000, in line 2 30"),
         ({"modulus_gpa": ["stiff"] * 400}, "wanted a number"),
         ({"status": ["failed"] * 400}, "no usable indent"),
     ],
@@ -265,6 +267,17 @@ def test_four_batches_are_told_how_alike_their_indents_are(tmp_path) -> None:
     ratio = np.sqrt(100 * parts.mean(axis=1).var(ddof=1) / parts.var(axis=1, ddof=1).mean())
     (told,) = (line for line in record["found"]["modulus"]["verdict"] if "means of batches" in line)
     assert float(told.split("scatter ")[1].split()[0]) == pytest.approx(ratio, abs=0.15)
+
+
+def test_a_handful_of_indents_is_answered_with_what_it_is_worth(tmp_path) -> None:
+    path = write_table(tmp_path / "t.csv", count=4, batches=1)
+    result = run(path, "-o", tmp_path / "out", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "modulus: 1 population in 4 values" in result.output
+    assert "4 values are too few for 1 population" in result.output
+    refused = run(path, "-o", tmp_path / "out2", *QUICK, "--property", "joint")
+    assert refused.exit_code == 1
+    assert refused.output.count("\n") == 1
 
 
 def test_joint_populations_alone_are_drawn(tmp_path, table) -> None:

@@ -177,8 +177,10 @@ def _print(result: DeconvolveResult) -> None:
 
 
 def _print_one(name: str, found: Deconvolution) -> None:
+    from cemvis.analysis.indentation.deconvolution.verdict import counted
+
     title = "modulus and hardness" if len(found.properties) > 1 else name
-    click.echo(click.style(f"{title}: {len(found.populations)} populations in {found.size:,} values", bold=True))
+    click.echo(click.style(f"{title}: {counted(len(found.populations))} in {found.size:,} values", bold=True))
     for each in found.populations:
         values = ", ".join(
             f"{what} {_with_interval(each.means[what])} sd {_with_interval(each.sds[what])} GPa"

@@ -13,6 +13,7 @@ from cemvis.analysis.indentation.deconvolution.families import Parameters
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.indentation.deconvolution.maximise import log_terms
 from cemvis.analysis.indentation.deconvolution.populations import Deconvolution
+from cemvis.analysis.indentation.deconvolution.verdict import counted
 from cemvis.report import style
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _draw_distribution(axes: Axes, shown: Distribution) -> None:
 
 def _title(found: Deconvolution, name: str) -> str:
     doubt = "" if found.supported else " (not supported)"
-    return f"{name.capitalize()}: {len(found.populations)} populations{doubt}, {found.size:,} values"
+    return f"{name.capitalize()}: {counted(len(found.populations))}{doubt}, {found.size:,} values"
 
 
 def _draw_joint(axes: Axes, shown: JointDistribution) -> None:

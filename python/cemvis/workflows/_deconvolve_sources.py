@@ -18,6 +18,8 @@ from cemvis.workflows.indents import check_columns, check_unit, has_status, numb
 Floats = NDArray[np.float64]
 
 PROPERTIES = ("modulus", "hardness")
+HIGHEST_GPA = {"modulus": 1500.0, "hardness": 200.0}  # diamond has less
+MOSTLY = 0.05  # of the rows: if fewer are possible in GPa, all are in another unit
 TABLES = ("located.csv", "indents.csv")  # in a folder, the first that is there
 
 
@@ -120,6 +122,11 @@ def _read_one(path: Path) -> tuple[dict[str, Floats], list[str], dict[str, int],
         notes.append(f"{path} names no batches: it is taken for one")
     for name in there:
         _check_property(values[name], used, batch, name, path)
+    if used.sum() < len(table):
+        notes.append(
+            f"{path}: {used.sum():,} of {len(table):,} rows are used; {np.count_nonzero(~ok):,} are not ok, "
+            f"{np.count_nonzero(ok & ~measured):,} have no value"
+        )
     counts = {"used": int(used.sum()), "not_ok": int((~ok).sum()), "without_value": int((ok & ~measured).sum())}
     return {name: each[used] for name, each in values.items()}, [str(each) for each in batch[used]], counts, notes
 
@@ -135,6 +142,14 @@ def _check_property(values: Floats, used: NDArray[np.bool_], batch: NDArray[Any]
     finite = used & np.isfinite(values)
     if not finite.any():
         return
+    high, whole = finite & (values > HIGHEST_GPA[name]), finite & (values <= HIGHEST_GPA[name])
+    if high.any() and whole.sum() > MOSTLY * finite.sum():
+        one, other = np.flatnonzero(high)[0], np.flatnonzero(whole)[0]
+        msg = (
+            f"{path}, line {one + 2}: {name}_gpa is {values[one]:g}, in line {other + 2} {values[other]:g}; the table "
+            f"mixes units ({high.sum()} rows are above {HIGHEST_GPA[name]:g}), wanted GPa throughout"
+        )
+        raise InputError(msg)
     check_unit(values[finite], f"{name}_gpa", path)
     median = float(np.median(values[finite]))
     for each in np.unique(batch[finite].astype(str)):

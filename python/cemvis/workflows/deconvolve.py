@@ -16,6 +16,7 @@ from cemvis._files import access_errors, write_text
 from cemvis.analysis.indentation.deconvolution.assignment import CERTAIN
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve, deconvolve_jointly
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
+from cemvis.analysis.indentation.deconvolution.joint import JointMixture
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
 from cemvis.analysis.indentation.deconvolution.populations import CEMENT_PASTE, Deconvolution
 from cemvis.analysis.indentation.hydration import Hydration, hydration
@@ -168,7 +169,7 @@ def _read(paths: Sequence[Path], config: DeconvolveConfig) -> _Sources:
     for name in PROPERTIES:
         there = np.isfinite(table.values[name])
         if there.any() and (not config.wanted or name in config.wanted):
-            grouped[name] = grouped_values(table.values[name][there], table.batch[there])
+            grouped[name] = _counted(table.values[name][there], table.batch[there], name)
         elif name in config.wanted:
             msg = f"{table.files[0]['path']} has no {name}_gpa; choose another property"
             raise InputError(msg)
@@ -176,6 +177,14 @@ def _read(paths: Sequence[Path], config: DeconvolveConfig) -> _Sources:
         msg = f"{other.path} maps none of {', '.join(grouped) or JOINT}; give a map of the same property"
         raise InputError(msg)
     return _Sources(grouped, table, other, list(table.files), table.notes)
+
+
+def _counted(values: NDArray[np.float64], batch: NDArray[np.str_], name: str) -> Grouped:
+    try:
+        return grouped_values(values, batch)
+    except InputError as error:
+        msg = f"{name}: {error}; or choose another with --property"
+        raise InputError(msg) from error
 
 
 def _read_map(own: MapFolder, other: MapFolder | None, config: DeconvolveConfig) -> _Sources:
@@ -220,7 +229,7 @@ def _found(
         mixtures[name] = mixture
         shown.append(Distribution(found[name], data, mixture.parameters()))
     both, settings = _both(sources, config), config.settings
-    if both is not None and (settings.fractions is None and settings.family == "normal"):
+    if both is not None and settings.fractions is None and settings.family == "normal":
         found[JOINT], together = deconvolve_jointly(*both, settings=settings, progress=told(JOINT))
         joint = JointDistribution(found[JOINT], both[0], together.correlations_)
     elif JOINT in config.wanted:
@@ -234,7 +243,10 @@ def _both(sources: _Sources, config: DeconvolveConfig) -> tuple[NDArray[np.float
         return None
     pair = np.stack([sources.table.values[name] for name in PROPERTIES], axis=1)
     there = np.isfinite(pair).all(axis=1)
-    return (pair[there], sources.table.batch[there]) if there.any() else None
+    few = there.sum() <= JointMixture(config.settings.populations or 1).n_parameters
+    if not there.any() or (few and JOINT not in config.wanted):
+        return None
+    return pair[there], sources.table.batch[there]
 
 
 def _hydrations(found: dict[str, Deconvolution], config: DeconvolveConfig) -> dict[str, Hydration]:

@@ -236,3 +236,12 @@ def test_more_populations_than_are_tried_by_default_are_compared_too() -> None:
     found, _ = deconvolve(grouped_values(values), settings=Settings(populations=5, **QUICK | {"most": 2}))
     assert [each.populations for each in found.candidates] == [1, 2, 3, 4, 5]
     assert any("5 populations are not supported: BIC prefers 2" in line for line in found.verdict)
+
+
+def test_a_handful_of_values_supports_nothing() -> None:
+    found, _ = deconvolve(grouped_values(np.array([20.0, 31.0, 47.0])), settings=Settings(**QUICK))
+    assert len(found.populations) == 1
+    assert not found.supported
+    assert found.verdict[0].startswith("3 values are too few for 1 population:")
+    enough, _ = deconvolve(grouped_values(two_far_apart(100, seed=15)[0]), settings=Settings(**QUICK))
+    assert not any("too few for" in line for line in enough.verdict)

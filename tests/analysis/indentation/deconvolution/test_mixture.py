@@ -231,7 +231,7 @@ def test_same_seed_gives_the_same_numbers_and_estimators_can_be_cloned() -> None
         (np.full(50, 30.0), "all 50 values are 30"),
         (np.array([1.0, np.nan, 3.0] * 20), "20 of 60 values are NaN"),
         (np.arange(9.0), "9 values cannot hold 4 populations"),
-        (np.array([4.0]), "at least two"),
+        (np.array([4.0]), "at least two values"),
         (np.zeros((5, 2)), "wanted \\(n,\\) or \\(n, 1\\)"),
     ],
 )

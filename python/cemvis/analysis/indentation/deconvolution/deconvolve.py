@@ -32,6 +32,7 @@ from cemvis.analysis.indentation.deconvolution.verdict import (
     doubts_of_fit,
     doubts_of_number,
     doubts_of_populations,
+    doubts_of_size,
     remarks,
     remarks_of_names,
     remarks_of_settling,
@@ -137,7 +138,7 @@ def deconvolve(
     criterion = settings.criterion if settings.populations is None else "given"
     size, batches = round(data.size), len(data.batches)
     known_bic = None if settings.fractions is None else mixture.bic(size)
-    doubts = _doubts(found, populations, mixture, criterion=criterion, known_bic=known_bic)
+    doubts = _doubts(found, populations, mixture, size, criterion=criterion, known_bic=known_bic)
     told_too = remarks(found, comparison, draws, batches=batches, size=size, scatter=data.scatter_of_batches())
     result = Deconvolution(
         properties=(name,),
@@ -201,7 +202,7 @@ def deconvolve_jointly(
     populations = _populations(names, mixture.weights_, mixture.means_, mixture.sds_, draws, settings)
     criterion = settings.criterion if settings.populations is None else "given"
     batches = len(np.unique(batch))
-    doubts = _doubts(tuple(found), populations, mixture, criterion=criterion)
+    doubts = _doubts(tuple(found), populations, mixture, len(values), criterion=criterion)
     told_too = remarks(tuple(found), None, draws, batches=batches, size=len(values))
     return Deconvolution(
         properties=names,
@@ -228,12 +229,14 @@ def _doubts(
     found: tuple[Candidate, ...],
     populations: tuple[Population, ...],
     mixture: PopulationMixture | JointMixture,
+    size: int,
     *,
     criterion: str,
     known_bic: float | None = None,
 ) -> list[str]:
     first = next(iter(populations[0].means))
     return [
+        *doubts_of_size(size, len(populations)),
         *doubts_of_number(found, len(populations), criterion=criterion, known_bic=known_bic),
         *doubts_of_populations(populations, first),
         *doubts_of_fit(

@@ -140,8 +140,13 @@ def checked_values(values: Floats) -> Floats:
     values = np.asarray(values, np.float64)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.ndim != 1 or len(values) < 2:
-        msg = f"values have shape {values.shape}; wanted (n,) or (n, 1) with at least two of them"
+    if values.ndim != 1:
+        msg = f"values have shape {values.shape}; wanted (n,) or (n, 1)"
+        raise InputError(msg)
+    if len(values) < 2:
+        msg = (
+            f"a mixture needs at least two values, and many more to be worth anything; there is {len(values) or 'none'}"
+        )
         raise InputError(msg)
     missing = int(np.count_nonzero(~np.isfinite(values)))
     if missing:

@@ -13,6 +13,7 @@ from cemvis.analysis.indentation.deconvolution.selection import Candidate, Famil
 
 DECISIVE = 10.0  # of BIC: strong evidence (Kass and Raftery 1995, doi:10.1080/01621459.1995.10476572)
 LEAST_FRACTION = 0.01
+FEWEST_EACH = 25  # values a population, below which its standard deviation is not known to 15 %
 FEW_FOR_FOUR = 10_000  # at 5,000 samples of Liang et al.'s A3, 95 % intervals held in 85 to 95 % of repetitions
 # of each phase's name: mean and sd of its population in Liang et al. (2023), Table 1, test area A3, in GPa
 USUAL_GPA = ((26.54, 4.06), (34.81, 6.76), (52.46, 16.73), (121.88, 27.46))
@@ -38,6 +39,18 @@ def doubts_of_number(
             "(more than 10 is strong evidence)"
         )
     return doubts
+
+
+def doubts_of_size(size: int, count: int) -> list[str]:
+    """Return whether there are too few values for so many populations."""
+    if size >= FEWEST_EACH * count:
+        return []
+    return [f"{size} values are too few for {counted(count)}: it takes {FEWEST_EACH} for each at the very least"]
+
+
+def counted(count: int) -> str:
+    """Return a number of populations in words, such as "1 population"."""
+    return f"{count} population{'s' if count != 1 else ''}"
 
 
 def doubts_of_populations(populations: tuple[Population, ...], first: str) -> list[str]:
@@ -132,7 +145,7 @@ def remark_of_batches(batches: int, scatter: float | None) -> str:
 
 def remarks_of_settling(steps: tuple[Settling, ...], settled_from: int | None) -> list[str]:
     """Return from how many values on the fractions hardly change, or how far they scatter for all values."""
-    if not steps:
+    if not steps or steps[-1].fractions.shape[1] < 2:
         return []
     last = steps[-1]
     if settled_from is None:
