@@ -15,7 +15,7 @@ from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.workflows._deconvolve_map import MapFolder, grouped_map
 from cemvis.workflows._deconvolve_sources import read_tables
 from cemvis.workflows.deconvolve import deconvolve_files
-from populations import two_far_apart
+from populations import drawn, two_far_apart
 
 QUICK = ("--starts", "5", "--resamplings", "20", "-q")
 
@@ -236,12 +236,32 @@ def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
         ((tmp_path / "none.csv",), "cannot read"),
         ((broken,), "not the summary of a map"),
         ((table, "--populations", 2, "--water-cement", 0.4, "--property", "modulus"), "four populations"),
+        ((table, "--populations", 4, "--water-cement", 9), "water_cement is 9"),
     ):
         result = run(*arguments, "-o", tmp_path / "out", *QUICK)
         assert result.exit_code == 1, arguments
         assert about in result.output
     for arguments in (("--populations", "0"), ("--fractions", "0.5,x"), ("--populations", "2", "--names", "a")):
         assert run(table, "-o", tmp_path / "out", *arguments).exit_code == 2
+
+
+def test_hydration_is_told_with_its_intervals_or_why_it_is_not(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"modulus_gpa": drawn(1200, seed=3), "batch": np.arange(1200) % 10}).query("modulus_gpa > 0").to_csv(
+        path, index=False
+    )
+    result = run(path, "-o", tmp_path / "four", *QUICK, "--populations", "4", "--water-cement", "0.4")
+    assert result.exit_code == 0, result.output
+    assert "degree of hydration 0.8" in result.output
+    found = json.loads((tmp_path / "four" / "populations.json").read_text())
+    alpha, clinker = found["hydration"]["modulus"]["degree"], found["found"]["modulus"]["populations"][3]["fraction"]
+    assert alpha["low"] < alpha["value"] < alpha["high"]
+    assert alpha["value"] == pytest.approx((1 - clinker["value"]) / (1 + 1.2 * clinker["value"]))
+    table = write_table(tmp_path / "two.csv", count=200)
+    result = run(table, "-o", tmp_path / "two", *QUICK, "--water-cement", "0.4", "--property", "modulus")
+    assert result.exit_code == 0, result.output
+    assert "nothing is said about hydration" in result.output
+    assert json.loads((tmp_path / "two" / "populations.json").read_text())["hydration"] == {}
 
 
 def test_one_batch_is_answered_with_the_caveat(tmp_path) -> None:

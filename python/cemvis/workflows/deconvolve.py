@@ -18,8 +18,8 @@ from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, decon
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
 from cemvis.analysis.indentation.deconvolution.joint import JointMixture
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
-from cemvis.analysis.indentation.deconvolution.populations import CEMENT_PASTE, Deconvolution
-from cemvis.analysis.indentation.hydration import Hydration, hydration
+from cemvis.analysis.indentation.deconvolution.populations import CEMENT_PASTE, Deconvolution, names_of
+from cemvis.analysis.indentation.hydration import Hydration, hydration, low_density_share
 from cemvis.errors import InputError
 from cemvis.report.deconvolution import Distribution, JointDistribution
 from cemvis.workflows._deconvolve_figures import caption, draw_map, draw_populations
@@ -38,6 +38,7 @@ from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map
 
 JOINT = "joint"
 WANTED = (*PROPERTIES, JOINT)
+NOT_FOUR = "that wants four populations with the names of phases; ask for --populations 4"
 
 Progress = Callable[[str, int, int], None]
 
@@ -117,6 +118,7 @@ def deconvolve_files(
     FileAccessError, FileFormatError
     """
     config = config or DeconvolveConfig()
+    _check_water(config)
     sources = _read(paths, config)
     names = [*OUTPUTS, *(MAP_OUTPUTS if sources.map_folder else ()), SUMMARY]
     check_free(output, names, overwrite=overwrite)
@@ -129,6 +131,8 @@ def deconvolve_files(
     below = caption(sources.origin, next(iter(found.values())), of_map=sources.table is None)
     mapped = _write_map(output, sources, mixtures, found, config, below)
     notes = (*sources.notes, *disagreements(found))
+    if config.water_cement is not None and not hydrations:
+        notes = (*notes, f"nothing is said about hydration: {NOT_FOUR}")
     write_tables(output, found)
     draw_populations(output, shown, joint, below=below)
     record = {
@@ -249,11 +253,19 @@ def _both(sources: _Sources, config: DeconvolveConfig) -> tuple[NDArray[np.float
     return pair[there], sources.table.batch[there]
 
 
-def _hydrations(found: dict[str, Deconvolution], config: DeconvolveConfig) -> dict[str, Hydration]:
-    four = {name: each for name, each in found.items() if tuple(p.name for p in each.populations) == CEMENT_PASTE}
-    if config.water_cement is not None and not four:
-        msg = "hydration wants four populations named as phases, and there are others; ask for --populations 4"
+def _check_water(config: DeconvolveConfig) -> None:
+    """Refuse an impossible ratio, or populations that say nothing about hydration, before anything is computed."""
+    if config.water_cement is None:
+        return
+    low_density_share(0.5, water_cement=config.water_cement)
+    count = config.settings.populations
+    if count is not None and names_of(count, config.settings.names) != CEMENT_PASTE:
+        msg = f"--water-cement is for the degree of hydration, but {NOT_FOUR}"
         raise InputError(msg)
+
+
+def _hydrations(found: dict[str, Deconvolution], config: DeconvolveConfig) -> dict[str, Hydration]:
+    four = {name: each for name, each in found.items() if each.names() == CEMENT_PASTE}
     return {name: hydration(each, water_cement=config.water_cement) for name, each in four.items()}
 
 
