@@ -70,6 +70,9 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     output, result = done
     assert result.exit_code == 0, result.output
     assert "verdict: supported" in result.output
+    assert "number by BIC; " in result.output
+    assert "of 5 starts reached the best optimum" in result.output
+    assert "skew-normal instead of normal: log likelihood +" in result.output
     tables = {"populations.csv", "populations.json", "selection.csv", "convergence.csv"}
     assert {each.name for each in output.iterdir()} == tables | {"populations.png", "populations.pdf"}
     assert (output / "populations.pdf").read_bytes().startswith(b"%PDF")

@@ -187,6 +187,12 @@ def _print_one(name: str, found: Deconvolution) -> None:
             for what in found.properties
         )
         click.echo(f"  {each.name:<14} {_with_interval(each.fraction)}  {values}")
+    by = "given" if found.criterion == "given" else f"by {found.criterion.upper()}"
+    click.echo(f"  number {by}; {found.starts_at_best} of {found.starts} starts reached the best optimum")
+    if found.comparison is not None:
+        gain = found.comparison.log_likelihood_skew - found.comparison.log_likelihood_normal
+        worth = found.comparison.bic_skew - found.comparison.bic_normal
+        click.echo(f"  skew-normal instead of normal: log likelihood {gain:+.1f}, BIC {worth:+.1f} (less is better)")
     if found.supported:
         click.echo("  verdict: supported by these data")
     else:
