@@ -66,7 +66,7 @@ def ours(modulus: np.ndarray, threads: int) -> PlaneStiffness:
     return effective_stiffness(modulus, POISSON, tolerance=TOLERANCE, threads=threads)
 
 
-@pytest.mark.parametrize("side", [128, 256, 512, 1024])
+@pytest.mark.parametrize("side", [64, 128, 256, 512])
 def test_homogenise_sizes(compare, side: int) -> None:
     run(compare, paste(side, 5.0), f"homogenise {side} x {side}, contrast 26")
 
@@ -74,7 +74,7 @@ def test_homogenise_sizes(compare, side: int) -> None:
 @pytest.mark.parametrize("softest", [20.0, 1.0, 0.01, 0.0])
 def test_homogenise_contrasts(compare, softest: float) -> None:
     name = f"contrast {130 / softest:,.3g}" if softest else "pores"
-    run(compare, paste(256, softest), f"homogenise 256 x 256, {name}")
+    run(compare, paste(128, softest), f"homogenise 128 x 128, {name}")
 
 
 def run(compare, modulus: np.ndarray, title: str) -> None:
