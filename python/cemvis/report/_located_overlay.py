@@ -36,7 +36,7 @@ def magnification(located: LocatedIndents) -> int:
 
 
 def pitch_px(located: LocatedIndents) -> float:
-    """The smallest distance between neighbouring indents of any batch in px; 64 without batches."""
+    """Return the smallest distance between neighbouring indents of any batch in px; 64 without batches."""
     return min((min(batch.pitch_px) for batch in located.batches), default=64.0)
 
 
