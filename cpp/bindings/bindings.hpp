@@ -8,3 +8,4 @@ void bind_indent_search(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
 void bind_specimen(pybind11::module_& m);
 void bind_tiling(pybind11::module_& m);
+void bind_two_point(pybind11::module_& m);

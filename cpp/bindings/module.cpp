@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m) {
   bind_simd(m);
   bind_specimen(m);
   bind_tiling(m);
+  bind_two_point(m);
 }

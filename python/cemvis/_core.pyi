@@ -129,3 +129,44 @@ def joint_offsets(
 def interpolated(
     tables: NDArray[np.float32], offsets: NDArray[np.float64], out: NDArray[np.float32], threads: int
 ) -> None: ...
+def radial_pair_counts(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    other: NDArray[np.uint8] | None,
+    other_mask: NDArray[np.uint8] | None,
+    periodic: bool,
+    core: tuple[int, int],
+    levels: int,
+    differences: bool,
+    r_max: int,
+    algorithm: str,
+    counts: NDArray[np.uint64],
+    pairs: NDArray[np.uint64],
+    threads: int,
+) -> str: ...
+def directional_pair_counts(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    other: NDArray[np.uint8] | None,
+    other_mask: NDArray[np.uint8] | None,
+    periodic: bool,
+    core: tuple[int, int],
+    levels: int,
+    differences: bool,
+    reach: tuple[int, int],
+    counts: NDArray[np.uint64],
+    pairs: NDArray[np.uint64],
+    threads: int,
+) -> None: ...
+def plan_radial_pairs(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    other: NDArray[np.uint8] | None,
+    other_mask: NDArray[np.uint8] | None,
+    periodic: bool,
+    core: tuple[int, int],
+    levels: int,
+    differences: bool,
+    r_max: int,
+    threads: int,
+) -> tuple[str, float, float, float]: ...

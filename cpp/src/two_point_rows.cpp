@@ -1,0 +1,111 @@
+// Compiled once for each SIMD level, with CEMVIS_SIMD_LEVEL as the namespace; the rules of tiling_rows.cpp hold here
+// too. Whole blocks are done, beyond the count if need be: kPairSlack.
+
+#include <cstring>
+
+#include "two_point_loops.hpp"
+
+namespace cemvis::CEMVIS_SIMD_LEVEL {
+namespace {
+
+constexpr std::int64_t kBlock = 32;
+static_assert(kBlock <= kPairSlack);
+
+void triangular(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
+                std::uint16_t* __restrict out) {
+  for (std::int64_t x = 0; x < count; x += kBlock) {
+    for (std::int64_t i = x; i < x + kBlock; ++i) {
+      const std::uint16_t high = a[i] > b[i] ? a[i] : b[i];
+      const std::uint16_t low = a[i] > b[i] ? b[i] : a[i];
+      // The even one of high and high + 1 halved first, or 256 * 257 would not fit.
+      const auto half = static_cast<std::uint16_t>(static_cast<std::uint16_t>(high + 1U) >> 1U);
+      const auto odd = static_cast<std::uint16_t>(high | 1U);
+      out[i] = static_cast<std::uint16_t>(static_cast<std::uint16_t>(half * odd) + low);
+    }
+  }
+}
+
+void ordered(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
+             std::uint16_t* __restrict out) {
+  for (std::int64_t x = 0; x < count; x += kBlock) {
+    for (std::int64_t i = x; i < x + kBlock; ++i) {
+      const auto sum = static_cast<std::uint16_t>(a[i] + b[i]);
+      out[i] = sum < a[i] ? static_cast<std::uint16_t>(0xFFFFU) : sum;
+    }
+  }
+}
+
+void differences(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
+                 std::uint16_t* __restrict out) {
+  for (std::int64_t x = 0; x < count; x += kBlock) {
+    for (std::int64_t i = x; i < x + kBlock; ++i) {
+      const std::uint16_t high = a[i] > b[i] ? a[i] : b[i];
+      const std::uint16_t low = a[i] > b[i] ? b[i] : a[i];
+      out[i] = static_cast<std::uint16_t>(high - low);
+    }
+  }
+}
+
+std::int64_t compact(std::uint16_t* codes, std::int64_t count, std::uint16_t limit) {
+  std::int64_t kept = 0;
+  for (std::int64_t x = 0; x < count; ++x) {
+    const std::uint16_t code = codes[x];
+    codes[kept] = code;
+    kept += static_cast<std::int64_t>(code < limit);
+  }
+  return kept;
+}
+
+void join(std::uint16_t* codes, std::int64_t count, std::int64_t group, std::uint16_t base) {
+  for (std::int64_t x = 0; x < count; x += kBlock) {
+    std::uint16_t joined[kBlock];  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
+    std::memcpy(joined, codes + (group - 1) * count + x, sizeof joined);
+    for (std::int64_t p = group - 2; p >= 0; --p) {
+      const std::uint16_t* part = codes + p * count + x;
+      for (std::int64_t i = 0; i < kBlock; ++i) {
+        joined[i] = static_cast<std::uint16_t>(static_cast<std::uint16_t>(joined[i] * base) + part[i]);
+      }
+    }
+    // The last block may run into the next part, whose first codes are still wanted: no more than the count is written.
+    const std::int64_t left = count - x < kBlock ? count - x : kBlock;
+    for (std::int64_t i = 0; i < left; ++i) {
+      codes[x + i] = joined[i];
+    }
+  }
+}
+
+void count_up(const std::uint16_t* codes, std::int64_t count, std::uint16_t* cells, std::int64_t stride) {
+  std::uint16_t* others = cells + stride;
+  std::int64_t x = 0;
+  for (; x + 8 <= count; x += 8) {
+    // Two loads of four codes: the loads and stores of the cells are what limits the loop.
+    std::uint64_t near = 0;
+    std::uint64_t far = 0;
+    std::memcpy(&near, codes + x, sizeof near);
+    std::memcpy(&far, codes + x + 4, sizeof far);
+    ++cells[near & 0xFFFFU];
+    ++others[(near >> 16U) & 0xFFFFU];
+    ++cells[(near >> 32U) & 0xFFFFU];
+    ++others[near >> 48U];
+    ++cells[far & 0xFFFFU];
+    ++others[(far >> 16U) & 0xFFFFU];
+    ++cells[(far >> 32U) & 0xFFFFU];
+    ++others[far >> 48U];
+  }
+  for (; x < count; ++x) {
+    ++cells[codes[x]];
+  }
+}
+
+void widen(std::uint16_t* __restrict cells, std::int64_t count, std::uint32_t* __restrict wide) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    wide[i] += cells[i];
+    cells[i] = 0;
+  }
+}
+
+}  // namespace
+
+constinit const PairLoops pair_loops = {triangular, ordered, differences, compact, join, count_up, widen};
+
+}  // namespace cemvis::CEMVIS_SIMD_LEVEL

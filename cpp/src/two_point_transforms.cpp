@@ -1,0 +1,492 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <numbers>
+#include <utility>
+#include <vector>
+
+#include "cemvis/parallel.hpp"
+#include "two_point_loops.hpp"
+#include "two_point_parts.hpp"
+
+namespace cemvis::pairs {
+namespace {
+
+constexpr double kFarthestFromWhole = 0.25;
+constexpr double kMostBytes = 2e9;    // of all grids, or of all spectra
+constexpr int kMostIndicators = 128;  // levels whose spectra are kept
+
+// Seconds of one transform of one function, a number of the grid and level of the tree; measured.
+constexpr double kCharacteristicStep = 1.1e-9;
+constexpr double kProductStep = 0.35e-9;
+
+bool is_smooth(std::int64_t n) {
+  for (const std::int64_t factor : {2, 3, 5, 7}) {
+    while (n % factor == 0) {
+      n /= factor;
+    }
+  }
+  return n == 1;
+}
+
+// The least side of a grid, even and quick to transform, that is not below n.
+std::int64_t grid_side(std::int64_t n) {
+  std::int64_t side = std::max<std::int64_t>(4, n + n % 2);
+  while (!is_smooth(side)) {
+    side += 2;
+  }
+  return side;
+}
+
+// Both images of a correlation, in codes 0 .. codes - 1 and `codes` for what is invalid.
+struct Field {
+  Codes first;
+  Codes second;  // empty: the same
+  Place offset{};
+  std::int64_t first_codes = 0;
+  std::int64_t second_codes = 0;
+
+  [[nodiscard]] bool same() const { return second.data.empty(); }
+};
+
+FourierGrid grid_for(const Place& first, const Place& second, const Place& offset, std::int64_t r_max) {
+  const auto side = [&](std::size_t axis) {
+    // The second image lies at 0; lags reach r_max beyond both ends of the first.
+    const std::int64_t after = std::max(second[axis], offset[axis] + first[axis] + r_max);
+    const std::int64_t before = second[axis] - std::min<std::int64_t>(0, offset[axis] - r_max);
+    return grid_side(std::max({after, before, 2 * r_max}));
+  };
+  return {side(1), side(2), r_max};
+}
+
+FourierGrid grid_for(const Field& field, std::int64_t r_max) {
+  return grid_for(field.first.shape, field.same() ? field.first.shape : field.second.shape, field.offset, r_max);
+}
+
+FourierImage placed(const Codes& codes, std::int64_t row, std::int64_t col) {
+  return {codes.data.data(), codes.shape[1], codes.shape[2], codes.stride, row, col};
+}
+
+std::vector<std::uint16_t> ring_table(std::int64_t r_max) {
+  std::vector<std::uint16_t> rings;
+  for (std::int64_t dy = 0; dy <= r_max; ++dy) {
+    for (std::int64_t dx = 0; dx <= r_max; ++dx) {
+      rings.push_back(static_cast<std::uint16_t>(ring_of_square(dy * dy + dx * dx)));
+    }
+  }
+  return rings;
+}
+
+// One transform for each thread that asks; each is used by one thread at a time.
+class Workers {
+ public:
+  Workers(const PairTransforms& transforms, const FourierGrid& grid) : transforms_(transforms), grid_(grid) {}
+
+  template <class Use>
+  void with_one(const Use& use) {
+    std::unique_ptr<PairTransform> mine;
+    {
+      const std::scoped_lock hold(lock_);
+      if (!idle_.empty()) {
+        mine = std::move(idle_.back());
+        idle_.pop_back();
+      }
+    }
+    if (!mine) {
+      mine.reset(transforms_.make(grid_));
+    }
+    use(*mine);
+    const std::scoped_lock hold(lock_);
+    idle_.push_back(std::move(mine));
+  }
+
+ private:
+  const PairTransforms& transforms_;
+  FourierGrid grid_;
+  std::mutex lock_;
+  std::vector<std::unique_ptr<PairTransform>> idle_;
+};
+
+// Adds whole numbers to the bins' counts; the bins have `width` of them each.
+using Sums = std::vector<std::uint64_t>;
+
+double image_bytes(const FourierGrid& grid, std::int64_t rows, std::int64_t lanes, bool same) {
+  return static_cast<double>((rows * (same ? 1 : 2) * (grid.cols + 1) * 16 + (grid.r_max + 1) * grid.cols * 4) * lanes);
+}
+
+int threads_that_fit(const Field& field, const FourierGrid& grid, std::int64_t lanes, int threads) {
+  const double each =
+      image_bytes(grid, std::max(field.first.shape[1], field.same() ? 0 : field.second.shape[1]), lanes, field.same());
+  return static_cast<int>(std::clamp(kMostBytes / each, 1.0, static_cast<double>(threads)));
+}
+
+// Differences of levels: the sums over x of exp(2 pi i t (g(x + h) - g(x)) / M), M = 2 span + 1, are the
+// autocorrelations of u_t(x) = exp(2 pi i t g(x) / M), and the counts of the differences are their transform over t.
+// All sums over rings are taken first.
+bool differences_by_fourier(const Field& field, std::int64_t r_max, bool everywhere, int threads, Simd level,
+                            Sums& sums) {
+  const PairTransforms& transforms = pair_transforms(level);
+  const std::int64_t lanes = transforms.lanes;
+  const std::int64_t functions = field.first_codes;  // t = 0 .. span
+  const std::int64_t period = 2 * functions - 1;
+  const FourierGrid grid = grid_for(field, r_max);
+  const auto rings = ring_table(r_max);
+  std::vector<double> cosine(static_cast<std::size_t>(period));
+  std::vector<double> sine(static_cast<std::size_t>(period));
+  for (std::int64_t m = 0; m < period; ++m) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(m) / static_cast<double>(period);
+    cosine[static_cast<std::size_t>(m)] = std::cos(angle);
+    sine[static_cast<std::size_t>(m)] = std::sin(angle);
+  }
+  const std::int64_t batches = (functions + lanes - 1) / lanes;
+  std::vector<double> correlations(static_cast<std::size_t>(batches * lanes * (r_max + 1)));  // [batch][r][lane]
+  Workers workers(transforms, grid);
+  const FourierImage first = placed(field.first, field.offset[1], field.offset[2]);
+  const FourierImage second = placed(field.second, 0, 0);
+  parallel_for(batches, threads_that_fit(field, grid, lanes, threads), [&](std::int64_t batch) {
+    std::vector<double> table(static_cast<std::size_t>((functions + 1) * 2 * lanes));
+    for (std::int64_t code = 0; code < functions; ++code) {
+      for (std::int64_t lane = 0; lane < lanes; ++lane) {
+        const auto m = static_cast<std::size_t>((batch * lanes + lane) * code % period);
+        table[static_cast<std::size_t>(code * 2 * lanes + lane)] = cosine[m];
+        table[static_cast<std::size_t>((code * 2 + 1) * lanes + lane)] = sine[m];
+      }
+    }
+    workers.with_one([&](PairTransform& transform) {
+      transform.ring_sums(first, field.same() ? nullptr : &second, table.data(), rings.data(),
+                          correlations.data() + batch * lanes * (r_max + 1));
+    });
+  });
+  double worst = 0.0;
+  for (std::int64_t r = 0; r <= r_max; ++r) {
+    const auto correlation = [&](std::int64_t t) {
+      return correlations[static_cast<std::size_t>(((t / lanes) * (r_max + 1) + r) * lanes + t % lanes)];
+    };
+    for (std::int64_t d = 0; d < functions; ++d) {
+      double sum = 0.0;
+      for (std::int64_t t = 1; t < functions; ++t) {
+        sum += cosine[static_cast<std::size_t>(t * d % period)] * correlation(t);
+      }
+      // Both signs of the difference, and half of all directions.
+      const double weight = (d == 0 ? 1.0 : 2.0) * (everywhere || r == 0 ? 1.0 : 0.5);
+      const double count = weight * (correlation(0) + 2 * sum) / static_cast<double>(period);
+      const double whole = std::nearbyint(count);
+      worst = std::max(worst, std::abs(count - whole));
+      sums[static_cast<std::size_t>(r * functions + d)] = static_cast<std::uint64_t>(std::max(whole, 0.0));
+    }
+  }
+  return worst < kFarthestFromWhole;
+}
+
+// Spectra of the indicators of all levels of an image, in blocks of `lanes` levels.
+std::vector<double> spectra_of(const FourierImage& image, std::int64_t levels, const PairTransforms& transforms,
+                               Workers& workers, std::int64_t block, int threads) {
+  const std::int64_t lanes = transforms.lanes;
+  const std::int64_t batches = (levels + 2 * lanes - 1) / (2 * lanes);
+  std::vector<double> spectra(static_cast<std::size_t>(2 * batches * block));
+  parallel_for(batches, threads, [&](std::int64_t batch) {
+    std::vector<double> table(static_cast<std::size_t>((levels + 1) * 2 * lanes));
+    for (std::int64_t level = 2 * batch * lanes; level < std::min(levels, 2 * (batch + 1) * lanes); ++level) {
+      table[static_cast<std::size_t>(level * 2 * lanes + level - 2 * batch * lanes)] = 1.0;
+    }
+    double* to = spectra.data() + 2 * batch * block;
+    workers.with_one([&](PairTransform& transform) { transform.spectra(image, table.data(), to, to + block); });
+  });
+  return spectra;
+}
+
+struct ProductUnit {
+  std::int64_t level = 0;  // of the first image, and the next one with it if that pays
+  std::int64_t block = 0;  // of the second image's levels
+};
+
+// Pairs of levels: correlations of the levels' indicators. Two of them, one times a power of two above all counts, are
+// transformed back as one where both fit a double.
+bool levels_by_fourier(const Field& field, std::int64_t r_max, bool everywhere, int threads, Simd level, Sums& sums) {
+  const PairTransforms& transforms = pair_transforms(level);
+  const std::int64_t lanes = transforms.lanes;
+  const FourierGrid grid = grid_for(field, r_max);
+  const auto rings = ring_table(r_max);
+  const int fitting = threads_that_fit(field, grid, lanes, threads);
+  Workers workers(transforms, grid);
+  const std::int64_t block = (grid.rows / 2 + 1) * (grid.cols / 2 + 1) * 4 * lanes;
+  const auto first = spectra_of(placed(field.first, field.offset[1], field.offset[2]), field.first_codes, transforms,
+                                workers, block, fitting);
+  std::vector<double> other;
+  if (!field.same()) {
+    other = spectra_of(placed(field.second, 0, 0), field.second_codes, transforms, workers, block, fitting);
+  }
+  const std::vector<double>& second = field.same() ? first : other;
+  const auto pixels = static_cast<double>(field.first.shape[1] * field.first.shape[2]);
+  const double scale = std::exp2(std::ceil(std::log2(4 * pixels + 1)));
+  const std::int64_t step = scale <= 0x1p21 ? 2 : 1;
+  std::vector<ProductUnit> units;
+  for (std::int64_t b = 0; b * lanes < field.second_codes; ++b) {
+    const std::int64_t end = everywhere ? field.first_codes : std::min(field.first_codes, (b + 1) * lanes);
+    for (std::int64_t i = 0; i < end; i += step) {
+      units.push_back({i, b});
+    }
+  }
+  std::vector<double> worst(units.size());
+  parallel_for(static_cast<std::int64_t>(units.size()), fitting, [&](std::int64_t index) {
+    const auto [i, b] = units[static_cast<std::size_t>(index)];
+    const bool two = step == 2 && i + 1 < field.first_codes;
+    std::vector<double> found(static_cast<std::size_t>((r_max + 1) * 2 * lanes));
+    const double* one = first.data() + i / lanes * block;
+    const double* next = first.data() + (i + 1) / lanes * block;
+    workers.with_one([&](PairTransform& transform) {
+      worst[static_cast<std::size_t>(index)] =
+          transform.ring_products(one, i % lanes, two ? next : nullptr, (i + 1) % lanes, scale,
+                                  second.data() + b * block, rings.data(), found.data());
+    });
+    for (std::int64_t which = 0; which < (two ? 2 : 1); ++which) {
+      for (std::int64_t j = b * lanes; j < std::min(field.second_codes, (b + 1) * lanes); ++j) {
+        if (!everywhere && j < i + which) {
+          continue;
+        }
+        const std::int64_t cells =
+            everywhere ? field.first_codes * field.second_codes : field.first_codes * (field.first_codes + 1) / 2;
+        const std::int64_t cell = everywhere ? (i + which) * field.second_codes + j : j * (j + 1) / 2 + i + which;
+        for (std::int64_t r = 0; r <= r_max; ++r) {
+          const auto count =
+              static_cast<std::uint64_t>(found[static_cast<std::size_t>((2 * r + which) * lanes + j - b * lanes)]);
+          const bool halved = !everywhere && r > 0 && j == i + which;
+          sums[static_cast<std::size_t>(r * cells + cell)] = halved ? count / 2 : count;
+        }
+      }
+    }
+  });
+  return std::ranges::all_of(worst, [](double off) { return off < kFarthestFromWhole; });
+}
+
+// How the levels become codes, and what becomes of the counts: those of cell c go to cell_of[c].
+struct Method {
+  bool indicators = false;  // or characteristic functions
+  std::vector<std::uint16_t> first;
+  std::vector<std::uint16_t> second;
+  std::int64_t first_codes = 0;
+  std::int64_t second_codes = 0;
+  std::vector<std::uint32_t> cell_of;
+};
+
+std::vector<std::uint16_t> places_of(const std::vector<int>& levels) {
+  std::vector<std::uint16_t> table(kMostLevels);
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    table[static_cast<std::size_t>(levels[i])] = static_cast<std::uint16_t>(i);
+  }
+  return table;
+}
+
+Method characteristic(const Survey& survey) {
+  Method method;
+  method.first_codes = method.second_codes = survey.span() + 1;
+  method.first.resize(kMostLevels);
+  for (const int level : survey.both) {
+    method.first[static_cast<std::size_t>(level)] = static_cast<std::uint16_t>(level - survey.both.front());
+  }
+  method.second = method.first;
+  for (int d = 0; d <= survey.span(); ++d) {
+    method.cell_of.push_back(static_cast<std::uint32_t>(d));
+  }
+  return method;
+}
+
+Method indicators(const Survey& survey) {
+  Method method;
+  method.indicators = true;
+  const auto& rows = survey.cross ? survey.first : survey.both;
+  const auto& cols = survey.cross ? survey.second : survey.both;
+  method.first = places_of(rows);
+  method.second = places_of(cols);
+  method.first_codes = static_cast<std::int64_t>(rows.size());
+  method.second_codes = static_cast<std::int64_t>(cols.size());
+  const bool differences = survey.request.statistic == PairStatistic::differences;
+  if (survey.cross) {
+    for (const int i : rows) {
+      for (const int j : cols) {
+        method.cell_of.push_back(
+            static_cast<std::uint32_t>(differences ? std::abs(i - j) : i * survey.request.levels + j));
+      }
+    }
+    return method;
+  }
+  for (std::size_t b = 0; b < cols.size(); ++b) {
+    for (std::size_t a = 0; a <= b; ++a) {
+      const int i = cols[a];
+      const int j = cols[b];
+      method.cell_of.push_back(static_cast<std::uint32_t>(differences ? j - i : j * (j + 1) / 2 + i));
+    }
+  }
+  return method;
+}
+
+Place reach_of(std::int64_t r_max) { return {0, r_max, r_max}; }
+
+// Without another image, pairs that begin in some rows are those of these rows with the ones in reach below, less those
+// of the latter alone: images correlated with themselves, whose spectra are real and even. A strip is as high as the
+// memory allows.
+bool splits(const Survey& survey) { return !survey.cross && !survey.request.periodic; }
+
+// A periodic image is the same in all directions: the second box surrounds the first, as with another image.
+Boxes fourier_boxes(const Survey& survey, std::int64_t r_max) {
+  Survey around = survey;
+  around.cross = !splits(survey);
+  return boxes(around, reach_of(r_max));
+}
+
+FourierGrid whole_grid(const Survey& survey, std::int64_t r_max) {
+  const Boxes box = fourier_boxes(survey, r_max);
+  return splits(survey) ? grid_for(box.second_shape, box.second_shape, {}, r_max)
+                        : grid_for(box.first_shape, box.second_shape,
+                                   {0, box.first[1] - box.second[1], box.first[2] - box.second[2]}, r_max);
+}
+
+std::int64_t strip_rows(const Survey& survey, std::int64_t r_max, std::int64_t lanes) {
+  const std::int64_t rows = survey.core_end - survey.core_begin;
+  if (!splits(survey)) {
+    return rows;
+  }
+  const double row_bytes = image_bytes(whole_grid(survey, r_max), 1, lanes, true);
+  const auto fitting = static_cast<std::int64_t>(kMostBytes / 2 / row_bytes) - r_max;
+  if (fitting >= rows) {
+    return rows;
+  }
+  const std::int64_t height = std::max({fitting, 2 * r_max, std::int64_t{64}});
+  const std::int64_t strips = (rows + height - 1) / height;
+  return (rows + strips - 1) / strips;
+}
+
+double transform_work(const FourierGrid& grid) {
+  const double points = static_cast<double>(grid.rows) * static_cast<double>(grid.cols);
+  return points * std::log2(points);
+}
+
+double seconds_by(const Method& method, const Survey& survey, std::int64_t r_max, int threads) {
+  const std::int64_t lanes = pair_transforms(simd_level()).lanes;
+  FourierGrid grid = whole_grid(survey, r_max);
+  const std::int64_t rows = survey.core_end - survey.core_begin;
+  const std::int64_t height = strip_rows(survey, r_max, lanes);
+  double times = 1.0;
+  if (height < rows) {
+    // The halo is transformed with each strip and again alone.
+    times = std::ceil(static_cast<double>(rows) / static_cast<double>(height)) *
+            static_cast<double>(height + 3 * r_max) / static_cast<double>(height + r_max);
+    grid.rows = grid_side(height + 2 * r_max);
+  }
+  const double images = splits(survey) ? 1.0 : 2.0;
+  const double points = static_cast<double>(grid.rows) * static_cast<double>(grid.cols);
+  if (image_bytes(grid, std::min(grid.rows, height + 2 * r_max), lanes, splits(survey)) > kMostBytes) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const auto codes = static_cast<double>(method.first_codes);
+  const auto other_codes = static_cast<double>(method.second_codes);
+  const auto width = static_cast<double>(lanes);
+  const double per_thread = transform_work(grid) * times / threads;
+  const auto whole = [width](double count, double group) { return std::ceil(count / (group * width)) * width; };
+  if (!method.indicators) {
+    return whole(codes, 1) * per_thread * (images * kCharacteristicStep + kProductStep) * 8 / width;
+  }
+  if (codes > kMostIndicators || images * std::max(codes, width) * points * 8 > kMostBytes) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const double products = codes * whole(other_codes, 1) * (survey.cross ? 1.0 : 0.5 + 0.5 * width / (codes + width));
+  const double packed = 4 * points <= 0x1p21 ? 0.5 : 1.0;
+  return per_thread * 8 / width * (images * whole(codes, 2) * kCharacteristicStep + products * packed * kProductStep);
+}
+
+Method best_method(const Survey& survey, std::int64_t r_max, int threads) {
+  Method by_levels = indicators(survey);
+  if (survey.request.statistic == PairStatistic::levels) {
+    return by_levels;
+  }
+  Method by_differences = characteristic(survey);
+  return seconds_by(by_levels, survey, r_max, threads) < seconds_by(by_differences, survey, r_max, threads)
+             ? by_levels
+             : by_differences;
+}
+
+bool count_field(const Method& method, const Field& field, std::int64_t r_max, bool everywhere, int threads, Simd level,
+                 Sums& sums) {
+  return method.indicators ? levels_by_fourier(field, r_max, everywhere, threads, level, sums)
+                           : differences_by_fourier(field, r_max, everywhere, threads, level, sums);
+}
+
+// The rows [begin, end) of the image with themselves.
+Field rows_alone(const Survey& survey, const Method& method, std::int64_t begin, std::int64_t end) {
+  Field field;
+  const auto& request = survey.request;
+  field.first_codes = method.first_codes;
+  field.second_codes = method.second_codes;
+  field.first = encode(request.image, request.mask, {0, begin, 0}, {1, end - begin, request.image.shape[2]},
+                       method.first, static_cast<std::uint16_t>(method.first_codes));
+  return field;
+}
+
+Field two_boxes(const Survey& survey, const Method& method, std::int64_t r_max) {
+  Field field;
+  const auto& request = survey.request;
+  const Boxes box = fourier_boxes(survey, r_max);
+  field.first_codes = method.first_codes;
+  field.second_codes = method.second_codes;
+  field.first = encode(request.image, request.mask, box.first, box.first_shape, method.first,
+                       static_cast<std::uint16_t>(method.first_codes));
+  field.second = encode(survey.second_image(), survey.second_mask(), box.second, box.second_shape, method.second,
+                        static_cast<std::uint16_t>(method.second_codes));
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    field.offset[axis] = box.first[axis] - box.second[axis];
+  }
+  return field;
+}
+
+}  // namespace
+
+double fourier_seconds(const Survey& survey, std::int64_t r_max, int threads) {
+  if (survey.volume) {
+    return std::numeric_limits<double>::infinity();
+  }
+  return seconds_by(best_method(survey, r_max, threads), survey, r_max, threads);
+}
+
+bool count_by_fourier(const Survey& survey, std::int64_t r_max, Result& result, int threads, Simd level) {
+  const Method method = best_method(survey, r_max, threads);
+  const std::size_t cells = method.cell_of.size();
+  Sums total(static_cast<std::size_t>(r_max + 1) * cells);
+  if (splits(survey)) {
+    const std::int64_t rows = survey.request.image.shape[1];
+    const std::int64_t height = strip_rows(survey, r_max, pair_transforms(level).lanes);
+    Sums part(total.size());
+    for (std::int64_t begin = survey.core_begin; begin < survey.core_end; begin += height) {
+      const std::int64_t end = std::min(begin + height, survey.core_end);
+      const std::int64_t reached = std::min(end + r_max, rows);
+      if (!count_field(method, rows_alone(survey, method, begin, reached), r_max, false, threads, level, part)) {
+        return false;
+      }
+      std::ranges::transform(total, part, total.begin(), std::plus<>());
+      if (end == reached) {
+        continue;
+      }
+      if (!count_field(method, rows_alone(survey, method, end, reached), r_max, false, threads, level, part)) {
+        return false;
+      }
+      std::ranges::transform(total, part, total.begin(), std::minus<>());
+    }
+  } else if (!count_field(method, two_boxes(survey, method, r_max), r_max, survey.cross, threads, level, total)) {
+    return false;
+  }
+  for (std::int64_t r = 0; r <= r_max; ++r) {
+    result.add(r, [&](std::uint64_t* to) {
+      for (std::size_t cell = 0; cell < cells; ++cell) {
+        to[method.cell_of[cell]] += total[static_cast<std::size_t>(r) * cells + cell];
+      }
+    });
+  }
+  return true;
+}
+
+}  // namespace cemvis::pairs
