@@ -64,7 +64,7 @@ def distribution_figure(chart: Chart, *, title: str, caption: str, warnings: Seq
     axes.set_xlim(chart.edges[0], chart.edges[-1])
     axes.set_ylim(0, None)
     axes.set_xlabel(chart.label, fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
-    axes.set_ylabel("Density", fontsize=style.TEXT_PT, color=style.INK)
+    axes.set_ylabel(f"Density (1/{chart.unit})" if chart.unit else "Density", fontsize=style.TEXT_PT, color=style.INK)
     axes.spines[["top", "right"]].set_visible(False)
     style.add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
     return figure

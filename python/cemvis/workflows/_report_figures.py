@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cemvis import __version__
 from cemvis._files import access_errors
 from cemvis.report.page.content import Chart, ImageLayer, Section, ValueLayer, View
+from cemvis.workflows._report_folder import texts
 from cemvis.workflows._report_sections import Drawn
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _drawings(drawn: Sequence[Drawn]) -> Iterator[Drawing]:
     """Yield the name, without its end, of each figure, and what draws it; no two have the same."""
     used: set[str] = set()
     for each in drawn:
-        for what, draw in _of_section(each.section):
+        for what, draw in _of_section(each.section, texts(each.record, "warnings")):
             base = name = re.sub(r"[^\w.-]+", "-", f"{each.section.title}-{what}").strip("-.").lower() or "figure"
             again = 2
             while name in used:
@@ -62,12 +63,12 @@ def _drawings(drawn: Sequence[Drawn]) -> Iterator[Drawing]:
             yield name, draw
 
 
-def _of_section(section: Section) -> Iterator[Drawing]:
+def _of_section(section: Section, warnings: tuple[str, ...]) -> Iterator[Drawing]:
     for block in section.blocks:
         if isinstance(block, View):
             for layer in block.layers:
                 if isinstance(layer, ValueLayer):
-                    yield layer.name, partial(_map_figure, section, block, layer)
+                    yield layer.name, partial(_map_figure, section, block, layer, warnings)
         elif isinstance(block, Chart) and (block.counts.sum() or block.curves):
             yield f"{block.title} distribution", partial(_chart_figure, section, block)
 
@@ -78,7 +79,7 @@ def _caption(section: Section, note: str = "") -> str:
     return ". ".join(each for each in told if each) + "."
 
 
-def _map_figure(section: Section, view: View, layer: ValueLayer) -> Figure:
+def _map_figure(section: Section, view: View, layer: ValueLayer, warnings: tuple[str, ...]) -> Figure:
     from cemvis.report.figure_files import decoded_grey
     from cemvis.report.maps import Panel, Raster, property_map
 
@@ -93,13 +94,14 @@ def _map_figure(section: Section, view: View, layer: ValueLayer) -> Figure:
     panels.append(Panel(Raster(layer.values, layer.extent_um), layer.name, label, layer.colours, logarithmic=even))
     note = "Colours span the 1st to the 99th percentile" + (", those of the map by equal ratios" if even else "")
     return property_map(
-        panels, title=f"{layer.name}, {section.title}", caption=_caption(section, note), warnings=section.warnings
+        panels, title=f"{layer.name}, {section.title}", caption=_caption(section, note), warnings=warnings
     )
 
 
 def _chart_figure(section: Section, chart: Chart) -> Figure:
     from cemvis.report.figure_files import distribution_figure
 
+    doubted = [f"the populations in {chart.title.lower()} are not supported by the data"] if chart.doubtful else []
     return distribution_figure(
-        chart, title=f"{chart.title}, {section.title}", caption=_caption(section, chart.note), warnings=section.warnings
+        chart, title=f"{chart.title}, {section.title}", caption=_caption(section, chart.note), warnings=doubted
     )

@@ -87,7 +87,7 @@ def _map_facts(record: Any) -> Facts:
 
 def _deconvolve_facts(record: Any) -> Facts:
     found = []
-    for name, each in (dig(record, "found") or {}).items():
+    for name, each in _found(record):
         there = len(dig(each, "populations") or ())
         verdict = "supported" if dig(each, "supported") else "not supported by the data"
         found.append(Fact(f"populations, {name}", str(there), f"{verdict}; {count(number(each, 'values'))} values"))
@@ -160,6 +160,17 @@ def _judged_facts(record: Any) -> Facts:
     return found
 
 
+def _validated_facts(record: Any) -> Facts:
+    found: Facts = []
+    for name, each in (dig(record, "properties") or {}).items():
+        for label, compared in list((dig(each, "compared") or {}).items())[:3]:
+            distance = dig(compared, "distance") or dig(compared, "wasserstein")
+            low, high = number(distance, "low"), number(distance, "high")
+            span = "" if low is None or high is None else f"{low:.3g} to {high:.3g}; "
+            found += fact(f"{name}, {label}", number(distance, "value"), "GPa", f"{span}distance to the measured")
+    return found
+
+
 def _indents_facts(record: Any) -> Facts:
     found = [Fact("indents", count(number(record, "indents")))] if number(record, "indents") is not None else []
     return found or _plain_facts(record)
@@ -177,10 +188,18 @@ def _plain_facts(record: Any) -> Facts:
 def warnings_in(record: Any) -> tuple[str, ...]:
     """Return what a record warns of, and verdicts that its data do not support."""
     found = list(texts(record, "warnings"))
-    for name, each in (dig(record, "found") or {}).items() if isinstance(dig(record, "found"), Mapping) else ():
+    for name, each in _found(record):
         if dig(each, "supported") is False:
-            found.append(f"populations in {name} are not supported by the data: {'; '.join(texts(each, 'verdict'))}")
+            why = texts(each, "verdict")
+            more = f" (and {len(why) - 1} more remarks, below)" if len(why) > 1 else ""
+            found.append(f"populations in {name} are not supported by the data: {(*why, 'see below')[0]}{more}")
     return tuple(found)
+
+
+def _found(record: Any) -> list[tuple[str, Any]]:
+    """Return the mixtures in a record of `cemvis deconvolve` by name."""
+    found = dig(record, "found")
+    return [(str(name), each) for name, each in found.items()] if isinstance(found, Mapping) else []
 
 
 def notes_in(record: Any) -> tuple[str, ...]:
@@ -188,6 +207,7 @@ def notes_in(record: Any) -> tuple[str, ...]:
     found = [*texts(record, "notes"), *texts(record, "mosaic", "notes"), *texts(record, "registration", "notes")]
     grey = dig(record, "grey_scale", "note")
     found += [f"Grey scale: {grey}"] if isinstance(grey, str) else []
+    found += [f"Populations in {name}: {text}" for name, each in _found(record) for text in texts(each, "verdict")]
     properties = dig(record, "properties")
     if isinstance(properties, Mapping):
         told = [dig(each, "interval_note") for each in properties.values()]
@@ -249,6 +269,12 @@ KINDS = (
             and any(isinstance(each, Mapping) and "overall" in each for each in record["properties"].values())
         ),
         _judged_facts,
+    ),
+    Kind(
+        "out-of-bag test",
+        "Whether maps of an unseen area have the statistics of what was measured.",
+        _format("cemvis validate"),
+        _validated_facts,
     ),
     Kind(
         "indents",

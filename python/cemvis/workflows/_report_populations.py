@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class Mixtures:
             said += [f"{dig(each, 'name')}: {_in_words(each, name)}." for each in self._populations(name)]
         return " ".join([verdict, *said]).strip()
 
+    def doubted(self, name: str) -> bool:
+        """Return whether the data do not support a property's mixture."""
+        return dig(self.record, "found", name, "supported") is False
+
     def _populations(self, name: str) -> list[Any]:
         found = dig(self.record, "found", name, "populations")
         return found if isinstance(found, list) else []
@@ -85,9 +89,12 @@ class Mixtures:
                 continue
             found, curves = values.get(name), self.curves(name)
             if isinstance(found, RasterFile):
-                charts.append(raster_chart(found, curves=curves, note=self.note(name)))
+                chart = raster_chart(found, curves=curves, note=self.note(name))
             elif found is not None or curves:
-                charts.append(table_chart(name, found, curves=curves, note=self.note(name)))
+                chart = table_chart(name, found, curves=curves, note=self.note(name))
+            else:
+                continue
+            charts.append(replace(chart, doubtful=self.doubted(name)))
         return charts, problems
 
     def _values(self, maps: Sequence[RunFolder]) -> tuple[dict[str, Any], list[str]]:
@@ -143,10 +150,10 @@ def table_chart(
     if values is None or not values.size:
         ends = [each.mean + way * _SPAN_SD * each.sd for each in curves for way in (-1, 1)]
         edges = np.linspace(max(0.0, min(ends, default=0.0)), max(ends, default=1.0), 2)
-        return Chart(title, label, edges, np.zeros(1, np.int64), 0, float("nan"), curves, note)
+        return Chart(title, label, edges, np.zeros(1, np.int64), 0, float("nan"), "GPa", curves, note)
     edges = edges_for(values)
     counts = np.histogram(values, edges)[0]
-    return Chart(title, label, edges, counts, int(values.size), float(np.median(values)), curves, note)
+    return Chart(title, label, edges, counts, int(values.size), float(np.median(values)), "GPa", curves, note)
 
 
 def _parts(name: str) -> tuple[tuple[str, ...], ...]:

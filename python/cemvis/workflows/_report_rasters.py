@@ -28,7 +28,8 @@ _SHOWN_SHARE = 99.8  # per cent of the values that a histogram spans: a few stif
 _TITLE = re.compile(r"^(.*?)(?: \(([^()]*)\))?$", re.DOTALL)
 _NUMBERED = re.compile(r"(?:^|[\s;,])(\d{1,3}):? ([^;,.]+)")
 _MEAN = "Half width of "
-_BLANK = "#d8d8d8"
+_BLANK, _UNCERTAIN, _LAST = "#8c8c8c", "#f2f2f2", 255
+_TRUTH = "truth_"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class RasterFile:
         title, description, step, first = found
         match = _TITLE.match(title)
         name, unit = (match[1], match[2] or "") if match else (title, "")
+        if path.name.startswith(_TRUTH):
+            name = f"True {name[:1].lower()}{name[1:]}"
         return cls(path, name, unit, (int(shape[0]), int(shape[1])), kind, step, first, description)
 
     def extent_um(self, shape: tuple[int, int], side: int = 1) -> Extent:
@@ -155,11 +158,14 @@ def class_layer(raster: RasterFile, *, largest: int, flags: Mapping[str, Any] | 
         legend = {int(key): str(text) for key, text in flags.items() if str(key).isdecimal()}
         return ClassLayer(raster.name, numbers, extent, legend, {}, bits=True)
     legend = _legend(raster.description) or {int(each): str(each) for each in np.unique(numbers)}
-    colours = {
-        key: _BLANK if key == 255 or "not mapped" in text else COLOURS[place % len(COLOURS)]
-        for place, (key, text) in enumerate(sorted(legend.items()))
-    }
+    special = {key: _UNCERTAIN if key == _LAST else _BLANK for key, text in legend.items() if _is_special(key, text)}
+    others = sorted(set(legend) - set(special))
+    colours = special | {key: COLOURS[place % len(COLOURS)] for place, key in enumerate(others)}
     return ClassLayer(raster.name, numbers, extent, legend, colours)
+
+
+def _is_special(key: int, text: str) -> bool:
+    return key == _LAST or text == "not mapped"
 
 
 def _legend(description: str) -> dict[int, str]:
@@ -171,7 +177,13 @@ def _legend(description: str) -> dict[int, str]:
     if isinstance(told, dict):
         return {int(key): str(text) for key, text in told.items() if str(key).isdecimal() and int(key) < 256}
     found = _NUMBERED.findall(words)
-    return {int(key): text.strip().replace("_", " ") for key, text in found if int(key) < 256}
+    return {int(key): _legible(text.strip()) for key, text in found if int(key) < 256}
+
+
+def _legible(text: str) -> str:
+    """Return a name from code as text: LD_CSH as LD-CSH, ALITE as alite."""
+    name = text.replace("_", "-")
+    return name.lower() if name.isupper() and "-" not in name and len(name) > 2 else name
 
 
 def raster_chart(raster: RasterFile, *, curves: tuple[Curve, ...] = (), note: str = "") -> Chart:
@@ -184,14 +196,14 @@ def raster_chart(raster: RasterFile, *, curves: tuple[Curve, ...] = (), note: st
     sample = sample[np.isfinite(sample)].astype(np.float64)
     title, label = raster.name, f"{raster.name} ({raster.unit})" if raster.unit else raster.name
     if sample.size == 0:
-        return Chart(title, label, np.array([0.0, 1.0]), np.zeros(1, np.int64), 0, float("nan"), (), note)
+        return Chart(title, label, np.array([0.0, 1.0]), np.zeros(1, np.int64), 0, float("nan"), raster.unit, (), note)
     edges = edges_for(sample)
     counts, size = np.zeros(BINS, np.int64), 0
     for band in raster.bands():
         finite = band[np.isfinite(band)].astype(np.float64)
         counts += np.histogram(finite, edges)[0]
         size += finite.size
-    return Chart(title, label, edges, counts, size, float(np.median(sample)), curves, note)
+    return Chart(title, label, edges, counts, size, float(np.median(sample)), raster.unit, curves, note)
 
 
 def edges_for(values: NDArray[np.float64]) -> NDArray[np.float64]:

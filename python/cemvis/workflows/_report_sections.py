@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ def _section(folder: RunFolder, folders: Sequence[RunFolder], mixtures: Sequence
         charts = _raster_charts(seen.rasters, of_map, warned) or list(_column_charts(folder))
     blocks += charts
     shown = _MAP_PICTURES if seen.view is not None else ()
-    blocks += folder.tables(without=_MAP_TABLES if seen.rasters else ())
     blocks += folder.pictures(without=shown)
+    blocks += folder.tables(without=_MAP_TABLES if seen.rasters else ())
     if not blocks:
         blocks.append(Message("The folder holds nothing to draw; its record follows."))
     facts = kind.facts(record) if isinstance(record, Mapping) else []
@@ -97,7 +97,8 @@ def _raster_charts(rasters: Sequence[RasterFile], mixtures: Mixtures | None, war
                 charts.append(raster_chart(raster))
             else:
                 note = f"Mixture from {mixtures.folder.name}. {mixtures.note(name)}"
-                charts.append(raster_chart(raster, curves=mixtures.curves(name), note=note))
+                chart = raster_chart(raster, curves=mixtures.curves(name), note=note)
+                charts.append(replace(chart, doubtful=mixtures.doubted(name)))
         except CemvisError as error:
             warned.append(str(error))
     return charts
@@ -138,5 +139,5 @@ def within_budget(sections: Sequence[Section], most_bytes: int) -> list[Section]
                     blocks.append(Message(f"{block.title} is left out, to keep this page small; it is in the folder."))
                     continue
             blocks.append(block)
-        kept.append(Section(**{**vars(section), "blocks": tuple(blocks)}))
+        kept.append(replace(section, blocks=tuple(blocks)))
     return kept

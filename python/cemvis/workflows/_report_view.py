@@ -135,9 +135,12 @@ def _rasters(paths: Sequence[Path], problems: list[str]) -> Iterator[RasterFile]
 
 def _images(folder: RunFolder, record: Any, sources: Sources, problems: list[str]) -> Iterator[Layer]:
     """Yield the mosaic that a record speaks of, or that of a virtual specimen beside it."""
-    about = dig(record, "mosaic") or dig(record, "before")
+    inputs = dig(record, "inputs")
+    first = inputs[0] if isinstance(inputs, list) and inputs else None
+    about = dig(record, "mosaic") or dig(record, "before") or dig(first, "mosaic")
     size = (
-        number(record, "pixel_size", "um")
+        number(first, "pixel_size", "um")
+        or number(record, "pixel_size", "um")
         or number(record, "pixel_size_um")
         or number(record, "before", "pixel_size_um")
     )

@@ -42,6 +42,9 @@
       box.querySelector(".said").textContent = done ? `${table.tBodies[0].rows.length} rows copied` : "The browser did not allow it";
     };
   });
+  document.querySelectorAll("[data-do=large]").forEach((button) => {
+    button.onclick = () => button.setAttribute("aria-expanded", String(button.closest(".picture").classList.toggle("large")));
+  });
   window.addEventListener("beforeprint", () => document.querySelectorAll("details:not(.record details)").forEach((each) => {
     if (each.querySelector(".origins")) each.open = true;
   }));

@@ -42,7 +42,7 @@ const CemvisView = (() => {
       tick.style.left = `${100 * CemvisData.placeOf(layer, value)}%`;
       ticks.append(tick);
     });
-    box.append(make("h4", { textContent: `${layer.name} (${layer.unit})` }), make("div", { className: "plot" }, canvas, here), ticks,
+    box.append(make("h4", { textContent: layer.unit ? `${layer.name} (${layer.unit})` : layer.name }), make("div", { className: "plot" }, canvas, here), ticks,
       make("p", { className: "soft", textContent: `Equal ${layer.even} of colour from the 1st to the 99th percentile; bars: share of the cells.` }));
     layer.here = here;
     return box;
@@ -122,7 +122,7 @@ const CemvisView = (() => {
       state.fit = Math.min(state.wide / (extent[1] - extent[0]), state.high / (extent[3] - extent[2]));
       if (whole) state.scale = state.fit;
       clamp();
-      render();
+      draw(); // at once: a canvas is empty after its size has changed, and printing does not wait
     }
     const toScreen = (x, y) => [(x - state.x) * state.scale + state.wide / 2, (y - state.y) * state.scale + state.high / 2];
     const toPlace = (x, y) => [(x - state.wide / 2) / state.scale + state.x, (y - state.high / 2) / state.scale + state.y];
@@ -168,10 +168,11 @@ const CemvisView = (() => {
       for (let n = 0; n < points.said.length; n += 1) {
         const [x, y] = toScreen(points.xy[2 * n], points.xy[2 * n + 1]);
         ink.beginPath();
-        ink.arc(x, y, Math.min(9, Math.max(2.2, 1.6 * state.scale)), 0, 2 * Math.PI);
+        const size = Math.min(9, Math.max(1.2, 0.9 * state.scale));
+        ink.arc(x, y, size, 0, 2 * Math.PI);
         ink.strokeStyle = "rgba(0,0,0,.7)";
         ink.lineWidth = 3;
-        ink.stroke();
+        if (size > 3) ink.stroke();
         ink.strokeStyle = points.doubtful[n] ? "#ff7f50" : "#56d4ff";
         ink.lineWidth = 1.6;
         ink.stroke();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 from cemvis.report.page.charts import drawn_chart
@@ -15,6 +15,7 @@ from cemvis.report.page.view import drawn_view
 MOST_LISTED = 40  # entries of a list or an object in a record
 _MOST_DEPTH = 8
 _LONGEST = 400
+_GROUPED: dict[type, str] = {Chart: "charts", Picture: "pictures"}
 
 
 class Drawer:
@@ -24,31 +25,24 @@ class Drawer:
         self._views = count(1)
 
     def blocks(self, blocks: Sequence[Block]) -> list[Html]:
-        """Return blocks as markup; charts that follow each other stand side by side."""
+        """Return blocks as markup; charts that follow each other stand side by side, and so do pictures."""
         drawn: list[Html] = []
-        charts: list[Html] = []
-        for block in blocks:
-            if isinstance(block, Chart):
-                charts.append(drawn_chart(block))
-                continue
-            drawn += _side_by_side(charts)
-            charts = []
-            drawn.append(self._block(block))
-        return drawn + _side_by_side(charts)
+        for kind, group in groupby(blocks, key=type):
+            parts = [self._block(block) for block in group]
+            drawn += [element("div", *parts, class_=_GROUPED[kind])] if kind in _GROUPED else parts
+        return drawn
 
     def _block(self, block: Block) -> Html:
         if isinstance(block, View):
             return drawn_view(block, next(self._views))
+        if isinstance(block, Chart):
+            return drawn_chart(block)
         if isinstance(block, Picture):
             return _picture(block)
         if isinstance(block, Table):
             return _table(block)
         assert isinstance(block, Message)
         return element("p", block.text, class_="message alarming" if block.alarming else "message")
-
-
-def _side_by_side(charts: Sequence[Html]) -> list[Html]:
-    return [element("div", *charts, class_="charts")] if charts else []
 
 
 def _picture(picture: Picture) -> Html:
@@ -58,9 +52,9 @@ def _picture(picture: Picture) -> Html:
         alt=picture.title,
         width=picture.width_px,
         height=picture.height_px,
-        loading="lazy",
     )
-    return element("figure", image, element("figcaption", picture.title), class_="picture")
+    larger = element("button", image, type="button", data_do="large", aria_expanded="false", title="Larger or smaller")
+    return element("figure", larger, element("figcaption", picture.title), class_="picture")
 
 
 def _table(table: Table) -> Html:
@@ -99,7 +93,7 @@ def _cell(text: str) -> Html:
 
 def rounded(text: str, number: float) -> str:
     """Return a number as it stands in a file, with at most five significant digits unless it is whole."""
-    if len(text) <= 7 or (number.is_integer() and "e" not in text.lower() and abs(number) < 1e15):
+    if len(text) <= 10 or (number.is_integer() and "e" not in text.lower() and abs(number) < 1e15):
         return text
     return f"{number:.5g}"
 

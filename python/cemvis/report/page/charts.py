@@ -89,7 +89,15 @@ def _axes(chart: Chart, top: float) -> list[Html]:
     if math.isfinite(chart.median) and chart.edges[0] <= chart.median <= chart.edges[-1]:
         at = f"{float(_across(chart, chart.median)):.1f}"
         parts.append(element("line", x1=at, x2=at, y1=TOP, y2=foot, class_="median"))
-    parts.append(element("text", "density", x=LEFT + 4, y=TOP + 8, class_="corner"))
+    parts.append(
+        element(
+            "text",
+            f"density, 1/{chart.unit}" if chart.unit else "density",
+            x=WIDE - RIGHT,
+            y=TOP + 8,
+            text_anchor="end",
+        )
+    )
     return parts
 
 

@@ -101,8 +101,12 @@ class Chart:
     all_values : int
         Those beyond the edges included.
     median : float
+    unit : str
+        Of the values.
     curves : tuple of Curve
     note : str
+    doubtful : bool
+        Whether the data do not support the mixture.
     """
 
     title: str
@@ -111,8 +115,10 @@ class Chart:
     counts: NDArray[np.int64]
     all_values: int
     median: float
+    unit: str = ""
     curves: tuple[Curve, ...] = ()
     note: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

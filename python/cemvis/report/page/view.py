@@ -54,7 +54,7 @@ def drawn_view(view: View, number: int) -> Html:
         _keys(name),
         element("p", view.note, class_="soft") if view.note else None,
         element("script", Html(safe_json(data)), type="application/json"),
-        class_="view",
+        class_="view alone" if _alone(view) else "view",
         id=name,
         aria_label=view.title,
     )
@@ -74,7 +74,7 @@ def _tools(view: View) -> Html:
 
     points = None
     if view.points is not None:
-        box = element("input", type="checkbox", class_="show-points", checked=True)
+        box = element("input", type="checkbox", class_="show-points", checked=_alone(view))
         points = element("label", box, element("span", view.points.name), class_="check")
     buttons = element(
         "span",
@@ -84,8 +84,13 @@ def _tools(view: View) -> Html:
         button("Full screen", "full", "Fill the screen"),
         class_="buttons",
     )
-    right = min(1, len(view.layers) - 1)
-    return element("div", choice("Left", "left", 0), choice("Right", "right", right), points, buttons, class_="tools")
+    choices = (choice("Left", "left", 0), choice("Right", "right", 0 if _alone(view) else 1))
+    return element("div", *choices, points, buttons, class_="tools")
+
+
+def _alone(view: View) -> bool:
+    """Return whether there is but one layer to see, and so nothing to compare."""
+    return len(view.layers) < 2 or all(isinstance(each, ClassLayer) and not each.colours for each in view.layers[1:])
 
 
 def _keys(name: str) -> Html:
@@ -138,7 +143,7 @@ def _values(layer: ValueLayer) -> dict[str, Any]:
         "step": packed.step,
         "log": packed.logarithmic,
         "range": [low, high],
-        "even": "ratios" if packed.logarithmic and low > 0 else "differences",
+        "even": "ratios" if packed.logarithmic and low > 0 and layer.unit.endswith("Pa") else "differences",
         "colours": _colours(layer.colours),
         "spreadOf": layer.spread_of,
     }
