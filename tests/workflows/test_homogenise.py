@@ -227,6 +227,8 @@ def test_populations_come_with_their_intervals(deconvolved: Path, tmp_path: Path
     assert record["populations"]["sha256"] == sha256_of(deconvolved / "populations.json")
     assert record["populations"]["properties"] == "modulus"
     assert [each["name"] for each in record["phases"]] == ["soft", "stiff"]
+    assert record["matrix"] == "soft"
+    assert any("Mori-Tanaka has soft around the others" in note for note in result.notes)
     assert any("no phases by themselves" in note for note in result.notes)
 
 
@@ -279,6 +281,9 @@ def test_other_populations_are_refused(deconvolved: Path, tmp_path: Path) -> Non
 
 def test_tables_of_phases(tmp_path: Path) -> None:
     path = tmp_path / "phases.csv"
+    path.write_text("phase,fraction,modulus_gpa,poisson\nLD,1,26.5,0.24\n")
+    homogenise(HomogeniseConfig(phases=read_phases(path), phases_file=path), output=tmp_path / "one")
+    assert json.loads((tmp_path / "one.json").read_text())["phases_sha256"] == sha256_of(path)
     path.write_text(
         "phase, fraction, modulus_gpa, poisson, modulus_sd_gpa\nLD, 0.6, 26.5, 0.24, 1.5\nHD, 0.4, 35, 0.24,\n"
     )

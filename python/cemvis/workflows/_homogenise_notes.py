@@ -22,6 +22,8 @@ def notes_of(
     total = sum(each.fraction.value for each in config.all_phases)
     if config.all_phases and abs(total - 1) > 1e-9:
         notes.append(f"the fractions sum to {total:.4g} and were scaled to 1")
+    if config.matrix is None and len(config.all_phases) > 1:
+        notes.append(f"Mori-Tanaka has {config.matrix_name} around the others, the largest; --matrix names another")
     if config.populations is not None:
         notes += _of_populations(config.populations)
     if modulus_map is not None and field is not None:

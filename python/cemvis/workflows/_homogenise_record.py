@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
+from cemvis._files import sha256_of
 
 if TYPE_CHECKING:
     from cemvis.workflows.homogenise import HomogeniseConfig, HomogeniseResult
@@ -78,7 +79,8 @@ def record_json(config: HomogeniseConfig, result: HomogeniseResult, *, command: 
         "phases": [asdict(each) for each in config.all_phases],
         "phases_file": None if config.phases_file is None else str(config.phases_file),
         "populations": _populations(config),
-        "matrix": config.matrix,
+        "phases_sha256": None if config.phases_file is None else sha256_of(config.phases_file),
+        "matrix": config.matrix_name,
         "porosity": _porosity(config, result, pore_digest),
         "intervals": {"level": config.level, "samples": config.samples, "seed": config.seed},
         "map": _map(config, result),

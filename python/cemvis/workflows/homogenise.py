@@ -92,6 +92,13 @@ class HomogeniseConfig:
         """The phases, or the populations as such."""
         return self.phases if self.populations is None else self.populations.phases
 
+    @property
+    def matrix_name(self) -> str | None:
+        """The phase that surrounds the others for Mori and Tanaka; None without phases."""
+        if self.matrix is not None or not self.all_phases:
+            return self.matrix
+        return max(self.all_phases, key=lambda each: each.fraction.value).name
+
 
 @dataclass(frozen=True)
 class HomogeniseResult:
