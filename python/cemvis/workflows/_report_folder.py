@@ -183,3 +183,15 @@ def texts(record: Any, *keys: str) -> tuple[str, ...]:
     """Return the list of texts under `keys`; empty if there is none."""
     found = dig(record, *keys)
     return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+
+def entries(record: Any, *keys: str) -> list[tuple[str, Any]]:
+    """Return the names and values of the object under `keys`; empty if there is none."""
+    found = dig(record, *keys)
+    return [(str(name), each) for name, each in found.items()] if isinstance(found, Mapping) else []
+
+
+def items(record: Any, *keys: str) -> list[Any]:
+    """Return the list under `keys`; empty if there is none."""
+    found = dig(record, *keys)
+    return found if isinstance(found, list) else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cemvis.report.page.content import Fact
-from cemvis.workflows._report_folder import RunFolder, dig, number, texts
+from cemvis.workflows._report_folder import RunFolder, dig, entries, items, number, texts
 
 Facts = list[Fact]
 
@@ -64,7 +64,7 @@ def fact(label: str, value: float | None, unit: str = "", note: str = "") -> Fac
 
 
 def _map_facts(record: Any) -> Facts:
-    rows, cols = ([*(dig(record, "grid", "cells") or ()), None, None])[:2]
+    rows, cols = ([*items(record, "grid", "cells"), None, None])[:2]
     found = [
         Fact(
             "cells",
@@ -72,9 +72,9 @@ def _map_facts(record: Any) -> Facts:
             f"{rows} x {cols}, every {number(record, 'grid', 'step_um') or 0:.4g} \N{MICRO SIGN}m",
         )
     ]
-    for name, each in (dig(record, "properties") or {}).items():
+    for name, each in entries(record, "properties"):
         low, high = (number(each, "quantiles", share) for share in ("0.05", "0.95"))
-        unit = dig(each, "unit") or ""
+        unit = str(dig(each, "unit") or "")
         mean = number(each, "mean")
         told = [] if low is None or high is None else [f"90 % from {low:.3g} to {high:.3g}"]
         told += [] if mean is None else [f"mean {mean:.3g}"]
@@ -87,11 +87,11 @@ def _map_facts(record: Any) -> Facts:
 
 def _deconvolve_facts(record: Any) -> Facts:
     found = []
-    for name, each in _found(record):
-        there = len(dig(each, "populations") or ())
+    for name, each in entries(record, "found"):
+        there = len(items(each, "populations"))
         verdict = "supported" if dig(each, "supported") else "not supported by the data"
         found.append(Fact(f"populations, {name}", str(there), f"{verdict}; {count(number(each, 'values'))} values"))
-    for name, each in (dig(record, "hydration") or {}).items():
+    for name, each in entries(record, "hydration"):
         for key, label in (("degree", "degree of hydration"), ("low_density_by_volume", "LD share of C-S-H")):
             value, low, high = (number(each, key, end) for end in ("value", "low", "high"))
             if value is not None and low is not None and high is not None:
@@ -101,7 +101,7 @@ def _deconvolve_facts(record: Any) -> Facts:
 
 def _homogenise_facts(record: Any) -> Facts:
     found = []
-    for row in (dig(record, "results") or [])[:6]:
+    for row in items(record, "results")[:6]:
         low, high = number(row, "modulus_low_gpa"), number(row, "modulus_high_gpa")
         span = f"{low:.4g} to {high:.4g}" if low is not None and high is not None else str(dig(row, "source") or "")
         found += fact(str(dig(row, "method") or "modulus"), number(row, "modulus_gpa"), "GPa", span)
@@ -109,10 +109,10 @@ def _homogenise_facts(record: Any) -> Facts:
 
 
 def _located_facts(record: Any) -> Facts:
-    flags = dig(record, "flags") or {}
-    fine = number(flags, "fine")
-    others = ", ".join(f"{text:,} {name}" for name, text in flags.items() if name != "fine" and text)
-    found = [Fact("indents", count(number(record, "indents")), f"in {len(dig(record, 'batches') or ())} batches")]
+    fine = number(record, "flags", "fine")
+    told = [(name, number(record, "flags", name)) for name, _ in entries(record, "flags") if name != "fine"]
+    others = ", ".join(f"{value:,.0f} {name}" for name, value in told if value)
+    found = [Fact("indents", count(number(record, "indents")), f"in {len(items(record, 'batches'))} batches")]
     return [*found, Fact("without a flag", count(fine), others or "none flagged")]
 
 
@@ -127,10 +127,10 @@ def _registration_facts(record: Any) -> Facts:
 
 def _data_set_facts(record: Any) -> Facts:
     found = [Fact("pairs", count(number(record, "pairs"))), Fact("batches", count(number(record, "batches")))]
-    found.append(Fact("areas", str(len(dig(record, "areas") or ()))))
-    for name, parts in (dig(record, "splits") or {}).items():
-        told = ", ".join(f"{each:,} {part}" for part, each in parts.items()) if isinstance(parts, Mapping) else ""
-        found.append(Fact(str(name).replace("_", " "), told))
+    found.append(Fact("areas", str(len(items(record, "areas")))))
+    for name, parts in entries(record, "splits"):
+        told = ", ".join(f"{count(number(parts, part))} {part}" for part, _ in entries(parts))
+        found.append(Fact(name.replace("_", " "), told))
     return found
 
 
@@ -143,7 +143,7 @@ def _specimen_facts(record: Any) -> Facts:
 
 def _training_facts(record: Any) -> Facts:
     found = [Fact("network", str(dig(record, "network") or "unknown"))]
-    for name, each in (dig(record, "properties") or {}).items():
+    for name, each in entries(record, "properties"):
         for split in ("by_batch", "random"):
             told = "whole batches never seen" if split == "by_batch" else "pairs drawn at random"
             found += fact(f"{name}, R\N{SUPERSCRIPT TWO}", number(each, split, "test", "r2"), "", told)
@@ -152,7 +152,7 @@ def _training_facts(record: Any) -> Facts:
 
 def _judged_facts(record: Any) -> Facts:
     found: Facts = []
-    for name, each in (dig(record, "properties") or {}).items():
+    for name, each in entries(record, "properties"):
         found += fact(f"{name}, R\N{SUPERSCRIPT TWO}", number(each, "overall", "scores", "r2"))
         held, level = number(each, "overall", "intervals", "coverage"), number(each, "level")
         if held is not None:
@@ -162,8 +162,8 @@ def _judged_facts(record: Any) -> Facts:
 
 def _validated_facts(record: Any) -> Facts:
     found: Facts = []
-    for name, each in (dig(record, "properties") or {}).items():
-        for label, compared in list((dig(each, "compared") or {}).items())[:3]:
+    for name, each in entries(record, "properties"):
+        for label, compared in entries(each, "compared")[:3]:
             distance = dig(compared, "distance") or dig(compared, "wasserstein")
             low, high = number(distance, "low"), number(distance, "high")
             span = "" if low is None or high is None else f"{low:.3g} to {high:.3g}; "
@@ -188,7 +188,7 @@ def _plain_facts(record: Any) -> Facts:
 def warnings_in(record: Any) -> tuple[str, ...]:
     """Return what a record warns of, and verdicts that its data do not support."""
     found = list(texts(record, "warnings"))
-    for name, each in _found(record):
+    for name, each in entries(record, "found"):
         if dig(each, "supported") is False:
             why = texts(each, "verdict")
             more = f" (and {len(why) - 1} more remarks, below)" if len(why) > 1 else ""
@@ -196,22 +196,16 @@ def warnings_in(record: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _found(record: Any) -> list[tuple[str, Any]]:
-    """Return the mixtures in a record of `cemvis deconvolve` by name."""
-    found = dig(record, "found")
-    return [(str(name), each) for name, each in found.items()] if isinstance(found, Mapping) else []
-
-
 def notes_in(record: Any) -> tuple[str, ...]:
     """Return what a record notes, at its top, of its mosaic, of its registration and on missing intervals."""
     found = [*texts(record, "notes"), *texts(record, "mosaic", "notes"), *texts(record, "registration", "notes")]
     grey = dig(record, "grey_scale", "note")
     found += [f"Grey scale: {grey}"] if isinstance(grey, str) else []
-    found += [f"Populations in {name}: {text}" for name, each in _found(record) for text in texts(each, "verdict")]
-    properties = dig(record, "properties")
-    if isinstance(properties, Mapping):
-        told = [dig(each, "interval_note") for each in properties.values()]
-        found += [f"{name}: {why}" for name, why in zip(properties, told, strict=True) if isinstance(why, str) and why]
+    found += [
+        f"Populations in {name}: {text}" for name, each in entries(record, "found") for text in texts(each, "verdict")
+    ]
+    told = [(name, dig(each, "interval_note")) for name, each in entries(record, "properties")]
+    found += [f"{name}: {why}" for name, why in told if isinstance(why, str) and why]
     return tuple(dict.fromkeys(found))
 
 

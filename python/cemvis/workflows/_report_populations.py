@@ -15,7 +15,7 @@ from cemvis.errors import CemvisError
 from cemvis.report.page.content import Chart, Curve
 from cemvis.workflows._deconvolve_sources import PROPERTIES, read_tables
 from cemvis.workflows._map_files import raster_name
-from cemvis.workflows._report_folder import RunFolder, dig, number
+from cemvis.workflows._report_folder import RunFolder, dig, items, number
 from cemvis.workflows._report_rasters import RasterFile, edges_for, raster_chart
 
 RECORD, MAP = "populations.json", "population_map.ome.tif"
@@ -69,12 +69,11 @@ class Mixtures:
         return dig(self.record, "found", name, "supported") is False
 
     def _populations(self, name: str) -> list[Any]:
-        found = dig(self.record, "found", name, "populations")
-        return found if isinstance(found, list) else []
+        return items(self.record, "found", name, "populations")
 
     def is_of(self, record: Any) -> bool:
         """Return whether the mixtures, or the map of populations, are of the map that `record` is the summary of."""
-        for about in dig(self.record, "inputs") or []:
+        for about in items(self.record, "inputs"):
             keys = ("mosaic", "grid", "model")
             if all(dig(about, key) is not None and dig(about, key) == dig(record, key) for key in keys):
                 return True
@@ -99,7 +98,7 @@ class Mixtures:
 
     def _values(self, maps: Sequence[RunFolder]) -> tuple[dict[str, Any], list[str]]:
         """Return the values that the mixtures were fitted to: rasters of a map, or arrays from tables."""
-        inputs = [each for each in dig(self.record, "inputs") or [] if isinstance(each, Mapping)]
+        inputs = [each for each in items(self.record, "inputs") if isinstance(each, Mapping)]
         for folder in maps:
             if self.is_of(folder.records.get("summary.json")):
                 return _map_rasters(folder.path), []

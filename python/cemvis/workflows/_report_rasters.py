@@ -61,7 +61,7 @@ class RasterFile:
 
     @classmethod
     def open(cls, path: Path) -> RasterFile | None:
-        """Return what an OME-TIFF says of itself; None if it has no place in um or several planes.
+        """Return what an OME-TIFF says of itself; None if it has no pixel size in um or several planes.
 
         Raises
         ------
@@ -76,6 +76,9 @@ class RasterFile:
         except Exception as error:  # tifffile raises errors of every kind on damaged files
             msg = f"{path.name} cannot be read as a TIFF: {error}"
             raise FileFormatError(msg) from error
+        if not text:
+            msg = f"{path.name} does not say what it is: it is damaged, or cemvis did not write it"
+            raise FileFormatError(msg)
         found = _placed(text)
         if found is None or len(shape) != 2 or min(shape) < 1 or kind not in "fu":
             return None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cemvis.errors import CemvisError
 from cemvis.report.page.content import ClassLayer, Extent, Layer, Points, ValueLayer, View
 from cemvis.report.page.packing import LARGEST_PX
-from cemvis.workflows._report_folder import RunFolder, dig, number
+from cemvis.workflows._report_folder import RunFolder, dig, items, number
 from cemvis.workflows._report_mosaic import Overview, Progress, find_mosaic, overview
 from cemvis.workflows._report_rasters import LARGEST_SIDE, RasterFile, class_layer, value_layer
 
@@ -135,8 +135,7 @@ def _rasters(paths: Sequence[Path], problems: list[str]) -> Iterator[RasterFile]
 
 def _images(folder: RunFolder, record: Any, sources: Sources, problems: list[str]) -> Iterator[Layer]:
     """Yield the mosaic that a record speaks of, or that of a virtual specimen beside it."""
-    inputs = dig(record, "inputs")
-    first = inputs[0] if isinstance(inputs, list) and inputs else None
+    first = next(iter(items(record, "inputs")), None)
     about = dig(record, "mosaic") or dig(record, "before") or dig(first, "mosaic")
     size = (
         number(first, "pixel_size", "um")

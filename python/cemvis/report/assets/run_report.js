@@ -1,6 +1,6 @@
 // Tables that sort and copy, and what happens before printing.
 (() => {
-  const { make } = CemvisView;
+  const { make } = CemvisParts;
   const valueOf = (cell) => (cell.dataset.v === undefined ? cell.textContent : cell.dataset.v);
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
   const csvOf = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => quoted(valueOf(cell))).join(",")).join("\n") + "\n";

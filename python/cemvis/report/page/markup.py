@@ -44,8 +44,8 @@ def joined(*children: object) -> Html:
 
 
 def escaped(text: object) -> str:
-    """Return text that means itself, in an element and in an attribute alike."""
-    return html.escape(str(text), quote=True)
+    """Return text that means itself in elements and attributes; what UTF-8 cannot hold is a question mark."""
+    return html.escape(str(text).encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 
 def _attribute(key: str, value: object) -> str:

@@ -9,7 +9,7 @@ from cemvis.report.page.blocks import Drawer, drawn_facts, drawn_origins, drawn_
 from cemvis.report.page.content import Section
 from cemvis.report.page.markup import Html, asset, element, escaped, filled, joined, source_hash
 
-SCRIPTS = ("run_report_data.js", "run_report_view.js", "run_report.js")
+SCRIPTS = ("run_report_data.js", "run_report_parts.js", "run_report_view.js", "run_report.js")
 STYLES = ("run_report.css", "run_report_view.css")
 
 
