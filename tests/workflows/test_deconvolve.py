@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -152,6 +153,10 @@ def test_indents_can_sort_the_cells_of_a_map(tmp_path, table) -> None:
     assert result.exit_code == 0, result.output
     number = tifffile.imread(tmp_path / "out" / "population_map.ome.tif")
     assert number[0, :3].tolist() == [1, 2, 0]
+    origin = json.loads((tmp_path / "out" / "populations.json").read_text())["population_map"]["map"]
+    assert origin["path"] == str(folder)
+    digest = hashlib.sha256((folder / "modulus.ome.tif").read_bytes()).hexdigest()
+    assert origin["sha256"]["modulus.ome.tif"] == digest
 
 
 def test_values_of_a_map_are_counted_by_block_exactly(tmp_path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import access_errors
+from cemvis._files import access_errors, sha256_of
 from cemvis.analysis.indentation.deconvolution.assignment import UNCERTAIN, assigned
 from cemvis.analysis.indentation.deconvolution.grouped import MOST_DISTINCT, Grouped, halfway
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
@@ -66,6 +66,12 @@ class MapFolder:
     def has(self, name: str) -> bool:
         """Return whether a property was mapped."""
         return (self.path / raster_name(name)).is_file()
+
+    def origin(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return where the maps of the properties `names` come from, with the digests of their files."""
+        about = {key: self.summary[key] for key in ("mosaic", "model", "pixel_size", "grid") if key in self.summary}
+        files = [SUMMARY, *(raster_name(name) for name in names)]
+        return {"path": str(self.path), "sha256": {each: sha256_of(self.path / each) for each in files}, **about}
 
     @contextmanager
     def opened(self, name: str) -> Iterator[Any]:

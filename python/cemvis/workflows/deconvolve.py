@@ -203,8 +203,10 @@ def _read_map(own: MapFolder, other: MapFolder | None, config: DeconvolveConfig)
         msg = f"{own.path} maps no {' or '.join(config.wanted)}; choose another property"
         raise InputError(msg)
     grouped = {name: grouped_map(own, name) for name in names}
-    about = {key: own.summary[key] for key in ("mosaic", "model", "pixel_size", "grid") if key in own.summary}
-    notes = ["cells stand for indents: neighbours are alike, so BIC and ICL favour too many populations"]
+    notes = [
+        "cells stand for indents, and 8 x 8 blocks of the map for batches: neighbours are alike, so BIC and ICL favour "
+        "too many populations"
+    ]
     notes += [
         f"{int(each.total[each.centre <= 0].sum())} cells of {name} are not positive: a model's extrapolation"
         for name, each in grouped.items()
@@ -216,7 +218,7 @@ def _read_map(own: MapFolder, other: MapFolder | None, config: DeconvolveConfig)
         for name, each in grouped.items()
         if each.discrete
     ]
-    return _Sources(grouped, None, own, [{"path": str(own.path), **about}], tuple(notes))
+    return _Sources(grouped, None, own, [own.origin(names)], tuple(notes))
 
 
 def _found(
@@ -291,4 +293,4 @@ def _write_map(
         probability_path=output / PROBABILITY,
     )
     draw_map(output, folder, name, found[name], shares, below=below)
-    return shares
+    return {"map": folder.origin([name]), **shares}
