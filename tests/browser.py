@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,16 @@ def found_browser() -> str | None:
     return next((path for path in (shutil.which(name) for name in NAMES if name) if path), None)
 
 
+# Where the browser expects its pipes; the numbers themselves may be in use at first.
+_AS_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(each), fcntl.F_DUPFD_CLOEXEC, 10) for each in sys.argv[1:3]]
+for number, end in enumerate(ends, start=3):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Browser:
     """One page in a headless Chromium; a context manager.
 
@@ -43,10 +54,9 @@ class Browser:
     def __init__(self, path: str, profile: Path, *, timeout_s: float = 40) -> None:
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
-        call = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
         flags = [*FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", call, path, *flags],
+            [sys.executable, "-c", _AS_3_AND_4, str(theirs_in), str(theirs_out), path, *flags],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -59,6 +69,13 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.said: list[str] = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
