@@ -41,7 +41,7 @@ class MapPicture:
 def distributions_figure(found: Sequence[PropertyValidation], *, caption: str) -> Figure:
     """Return a figure with a row for each property: histograms over each other, and distances with their intervals."""
     wide, narrow, high = 4.9, 3.6, 2.9
-    figure, tops, _ = _new(
+    figure, tops = _new(
         "Distributions of an unseen area and of measured indents", caption, [high] * len(found), wide + narrow + 2.4
     )
     for each, top in zip(found, tops, strict=True):
@@ -56,7 +56,7 @@ def mixtures_figure(found: Sequence[PropertyValidation], *, caption: str) -> Fig
     wide, high, most = 3.1, 2.3, max(len(each.sources) for each in found)
     columns = min(most, 3)
     lines = -(-most // columns)
-    figure, tops, _ = _new(
+    figure, tops = _new(
         "Mixtures of an unseen area and of measured indents", caption, [high] * (lines * len(found)),
         columns * (wide + LEFT_IN),
     )  # fmt: skip
@@ -72,34 +72,35 @@ def mixtures_figure(found: Sequence[PropertyValidation], *, caption: str) -> Fig
     return figure
 
 
-def maps_figure(pictures: Mapping[str, Sequence[MapPicture]], *, caption: str) -> Figure:
-    """Return a figure with a row for each property: all maps with one scale of colours."""
+def maps_figure(grey: MapPicture, pictures: Mapping[str, Sequence[MapPicture]], *, caption: str) -> Figure:
+    """Return a figure with a row for each property: mean grey levels, then all maps with one scale of colours."""
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm, Normalize
 
     first = next(iter(pictures.values()))
     wide = 2.9
-    high = max(0.6, min(4.5, wide * first[0].values.shape[0] / first[0].values.shape[1]))
-    figure, tops, _ = _new("Maps of the unseen area", caption, [high] * len(pictures), len(first) * (wide + 0.3) + 1.6)
+    high = max(0.6, min(4.5, wide * grey.values.shape[0] / grey.values.shape[1]))
+    panels = len(first) + 1
+    figure, tops = _new("Maps of the unseen area", caption, [high] * len(pictures), panels * (wide + 0.3) + 1.6)
     colours = colormaps[style.VALUE_COLOURS].with_extremes(bad=style.NOT_MAPPED)
     for (name, row), top in zip(pictures.items(), tops, strict=True):
         low, last = style.robust_range(np.concatenate([np.ravel(each.values) for each in row]))
         norm = (LogNorm if low > 0 else Normalize)(low, last)
-        for number, each in enumerate(row):
+        for number, each in enumerate((grey, *row)):
             axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN + number * (wide + 0.3), top, wide, high)
             rows, cols = each.values.shape
             right, bottom = each.edge_um + cols * each.step_um, each.edge_um + rows * each.step_um
             image = axes.imshow(
                 np.ma.masked_invalid(np.asarray(each.values, np.float64)),
-                cmap=colours,
-                norm=norm,
+                cmap=colours if number else "gray",
+                norm=norm if number else Normalize(*style.robust_range(each.values)),
                 extent=(each.edge_um, right, bottom, each.edge_um),
                 interpolation="nearest",
             )
-            _label(axes, each.label, "x (\N{MICRO SIGN}m)", "y (\N{MICRO SIGN}m)" if number == 0 else "")
+            _label(axes, each.label, "x (\N{MICRO SIGN}m)", "" if number else "y (\N{MICRO SIGN}m)")
             if number:
                 axes.tick_params(labelleft=False)
-        left = MARGIN_IN + LEFT_IN + len(row) * (wide + 0.3)
+        left = MARGIN_IN + LEFT_IN + panels * (wide + 0.3)
         bar = style.add_axes_in(figure, left, top, 0.14, high)
         figure.colorbar(image, cax=bar, extend="both", format="%g")
         bar.minorticks_off()
@@ -111,7 +112,7 @@ def maps_figure(pictures: Mapping[str, Sequence[MapPicture]], *, caption: str) -
 def errors_figure(found: Sequence[PropertyValidation], *, caption: str) -> Figure:
     """Return a figure with a row for each property: error and bias by phase, and what intervals hold."""
     wide, high = 2.9, 2.5
-    figure, tops, _ = _new(
+    figure, tops = _new(
         "Real errors of the maps: the specimen is virtual", caption, [high] * len(found), 3 * (wide + LEFT_IN)
     )
     for each, top in zip(found, tops, strict=True):
@@ -125,19 +126,18 @@ def errors_figure(found: Sequence[PropertyValidation], *, caption: str) -> Figur
     return figure
 
 
-def _new(title: str, caption: str, rows_in: Sequence[float], text_wide: float) -> tuple[Figure, list[float], float]:
-    """Return a figure with title and caption, where its rows begin, and its width."""
+def _new(title: str, caption: str, rows_in: Sequence[float], text_wide: float) -> tuple[Figure, list[float]]:
+    """Return a figure with title and caption, and where its rows begin."""
     small = style.wrap(caption, text_wide, size_pt=style.SMALL_PT)
     tops, at = [], MARGIN_IN + TITLE_IN
     for high in rows_in:
         tops.append(at + ABOVE_IN)
         at += ABOVE_IN + high + BELOW_IN
     height = at + style.lines_height_in(len(small), size_pt=style.SMALL_PT) + MARGIN_IN
-    wide = 2 * MARGIN_IN + text_wide
-    figure = style.new_figure(wide, height)
+    figure = style.new_figure(2 * MARGIN_IN + text_wide, height)
     style.add_text_in(figure, MARGIN_IN, MARGIN_IN, title, fontsize=style.TITLE_PT, weight="bold")
     style.add_text_in(figure, MARGIN_IN, at, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
-    return figure, tops, wide
+    return figure, tops
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:

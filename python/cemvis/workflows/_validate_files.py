@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import write_text, written_whole
+from cemvis._files import access_errors, write_text, written_whole
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
-from cemvis.analysis.validation.result import PropertyValidation
+from cemvis.analysis.validation.result import TRUTH, PropertyValidation
 from cemvis.report.style import save_pdf, save_png
 from cemvis.report.validation import (
     MOST_CELLS,
@@ -24,8 +23,10 @@ from cemvis.report.validation import (
     maps_figure,
     mixtures_figure,
 )
-from cemvis.workflows._deconvolve_map import bands
+from cemvis.workflows._deconvolve_map import bands, opened_raster
+from cemvis.workflows._map_files import CELLS_PARQUET
 from cemvis.workflows._validate_sources import Mapped
+from cemvis.workflows._validate_truth import FIELDS, Truth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ def write_all(
     output: Path,
     found: Sequence[PropertyValidation],
     mapped: Sequence[Mapped],
+    truth: Truth | None,
     *,
     inputs: Mapping[str, Any],
     settings: Settings,
@@ -62,8 +64,14 @@ def write_all(
     caption = caption_of(inputs, found[0], settings)
     _save(distributions_figure(found, caption=caption), output / DISTRIBUTIONS_FIGURE)
     _save(mixtures_figure(found, caption=caption), output / MIXTURES_FIGURE)
-    pictures = {each.name: [picture_of(one, each.name) for one in mapped] for each in found}
-    _save(maps_figure(pictures, caption=caption), output / MAPS_FIGURE)
+    pictures = {
+        each.name: [
+            *(picture_of(one, each.name) for one in mapped),
+            *([] if truth is None else [truth_picture(truth, each.name)]),
+        ]
+        for each in found
+    }
+    _save(maps_figure(grey_picture(mapped[0]), pictures, caption=caption), output / MAPS_FIGURE)
     if judged:
         _write_table(pd.concat([each.errors_frame() for each in found], ignore_index=True), output / ERRORS)
         _save(errors_figure(found, caption=caption), output / ERRORS_FIGURE)
@@ -93,7 +101,7 @@ def caption_of(inputs: Mapping[str, Any], first: PropertyValidation, settings: S
     mosaic = inputs["maps"][0]["mosaic"].get("file", "an array")
     drawn = next(iter(first.compared.values()))
     return (
-        f"Measured: {', '.join(named)}{more}. Mapped: {mosaic}, which no indent was trained on. "
+        f"Measured: {', '.join(named)}{more}. Mapped: {mosaic}. "
         f"{100 * settings.level:g} % intervals by resampling {drawn.of_measured} of the measured indents and "
         f"{drawn.drawn}, {settings.resamplings} times. Populations are mechanical, in rising mean. cemvis {__version__}"
     )
@@ -101,13 +109,41 @@ def caption_of(inputs: Mapping[str, Any], first: PropertyValidation, settings: S
 
 def picture_of(mapped: Mapped, name: str) -> MapPicture:
     """Return a map thinned to at most 900 cells along its longer side."""
-    every, rows = 1, list[NDArray[Any]]()
-    with mapped.folder.opened(name) as raster:
-        every = max(1, -(-max(raster.shape) // MOST_CELLS))
-        for first, band in bands(raster):
-            rows.append(band[-first % every :: every, ::every])
-    edge_um = mapped.folder.first_um - mapped.folder.step_um / 2
-    return MapPicture(mapped.label, np.concatenate(rows), mapped.folder.step_um * every, edge_um)
+    folder = mapped.folder
+    with folder.opened(name) as raster:
+        return _thinned(raster, mapped.label, step_um=folder.step_um, first_um=folder.first_um)
+
+
+def truth_picture(truth: Truth, name: str) -> MapPicture:
+    """Return the true field thinned to at most 900 values along its longer side."""
+    with opened_raster(truth.path / FIELDS[name]) as raster:
+        return _thinned(raster, TRUTH, step_um=truth.step_um, first_um=truth.first_um)
+
+
+def grey_picture(mapped: Mapped) -> MapPicture:
+    """Return the mean grey levels of a map's windows, thinned to at most 900 along the longer side."""
+    from pyarrow import parquet
+
+    folder = mapped.folder
+    rows, cols = folder.summary["grid"]["cells"]
+    every = max(1, -(-max(rows, cols) // MOST_CELLS))
+    grey = np.full((-(-rows // every), -(-cols // every)), np.nan, np.float32)
+    with (
+        access_errors(folder.path / CELLS_PARQUET, doing="read"),
+        parquet.ParquetFile(folder.path / CELLS_PARQUET) as table,
+    ):
+        for batch in table.iter_batches(columns=["row", "column", "mean_grey"]):
+            row, col, value = (batch.column(n).to_numpy(zero_copy_only=False) for n in range(3))
+            kept = (row % every == 0) & (col % every == 0)
+            grey[row[kept] // every, col[kept] // every] = value[kept]
+    edge_um = folder.first_um - folder.step_um / 2
+    return MapPicture("mean grey level", grey, folder.step_um * every, edge_um)
+
+
+def _thinned(raster: Any, label: str, *, step_um: float, first_um: float) -> MapPicture:
+    every = max(1, -(-max(raster.shape) // MOST_CELLS))
+    rows = [band[-first % every :: every, ::every] for first, band in bands(raster)]
+    return MapPicture(label, np.concatenate(rows), step_um * every, first_um - step_um / 2)
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -137,7 +137,9 @@ def validate(
         ],
         "truth": None if truth is None else {"path": str(truth.path), "sha256": truth_digests(truth)},
     }  # fmt: skip
-    files = write_all(output, found, mapped, inputs=inputs, settings=config.settings, notes=notes, command=command)
+    files = write_all(
+        output, found, mapped, truth, inputs=inputs, settings=config.settings, notes=notes, command=command
+    )
     return ValidateResult(found, tuple(notes), files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,8 +74,13 @@ class Comparison:
 
     @property
     def told_apart(self) -> bool:
-        """Whether this distribution is farther from the measured one than 95 % of that one's halves are apart."""
-        return self.distance.value > self.halves.high and self.distance.low > 0
+        """Whether the interval of the distance begins above 0."""
+        return self.distance.low > 0
+
+    @property
+    def times_halves(self) -> float:
+        """How many times as far as halves of the measured values usually are from each other."""
+        return self.distance.value / self.halves.median
 
     @property
     def narrower(self) -> bool:
@@ -83,13 +89,11 @@ class Comparison:
 
     def verdict(self) -> str:
         """Return in words how near this distribution is."""
-        halves = (
-            f"halves of the measured values are {self.halves.median:.3g} apart (95 % of them {self.halves.high:.3g})"
+        told = "told apart" if self.told_apart else "not told apart"
+        return (
+            f"{told} from the measured values, {self.times_halves:.1f} times as far as halves of them usually are "
+            f"({self.halves.median:.3g}; 95 % of halves are within {self.halves.high:.3g})"
         )
-        if not self.told_apart:
-            return f"not told apart from the measured values: {halves}"
-        times = self.distance.value / self.halves.median
-        return f"told apart from the measured values, {times:.1f} times as far as halves of them: {halves}"
 
     def to_json(self) -> dict[str, Any]:
         """Return all numbers and the verdict, ready for JSON."""
@@ -112,21 +116,30 @@ def wasserstein(first: Floats, first_counts: Floats, second: Floats, second_coun
     ----------
     Ramdas, Garcia Trillos and Cuturi (2017), Entropy 19, 47, doi:10.3390/e19020047
     """
+    gaps, parts = _apart(first, first_counts, second, second_counts)
+    return np.concatenate([np.abs(part) @ gaps for part in parts])
+
+
+def _apart(
+    first: Floats, first_counts: Floats, second: Floats, second_counts: Floats
+) -> tuple[Floats, Iterator[Floats]]:
+    """Return the gaps between all values, and the differences of the cumulative distributions over them.
+
+    Differences come in parts of the draws, (some, gaps) float64.
+    """
     support = np.union1d(first, second)
-    gaps = np.diff(support)
     places = np.searchsorted(support, first), np.searchsorted(support, second)
-    draws = len(first_counts)
-    found = np.empty(draws)
-    step = max(1, _AT_ONCE // max(1, len(support)))
-    for begin in range(0, draws, step):
-        rows = slice(begin, begin + step)
-        apart = np.zeros((min(step, draws - begin), len(support)))
-        apart[:, places[0]] = first_counts[rows] / first_counts[rows].sum(axis=1, keepdims=True)
-        apart[:, places[1]] -= second_counts[rows] / second_counts[rows].sum(axis=1, keepdims=True)
-        np.cumsum(apart, axis=1, out=apart)
-        np.abs(apart, out=apart)
-        found[rows] = apart[:, :-1] @ gaps
-    return found
+    step = max(1, _AT_ONCE // len(support))
+
+    def parts() -> Iterator[Floats]:
+        for begin in range(0, len(first_counts), step):
+            one, other = (counts[begin : begin + step] for counts in (first_counts, second_counts))
+            apart = np.zeros((len(one), len(support)))
+            apart[:, places[0]] = one / one.sum(axis=1, keepdims=True)
+            apart[:, places[1]] -= other / other.sum(axis=1, keepdims=True)
+            yield np.cumsum(apart, axis=1)[:, :-1]
+
+    return np.diff(support), parts()
 
 
 def halves_of(measured: Sample, *, halvings: int = HALVINGS, seed: int = 0) -> Halves:
@@ -157,8 +170,14 @@ def compare(
     """Return how far a distribution is from the measured one, with intervals by resampling both.
 
     Whole batches and whole blocks of the map are drawn with replacement; single values of what has fewer than eight of
-    them. Resampling moves near distributions apart, so the interval of a distance W is the reflected one, from 2 W less
-    the upper percentile to 2 W less the lower one, not below 0, and widened to hold W where it does not.
+    them. Chance moves like distributions apart and never together, and so does resampling. The upper end of a
+    distance's interval is therefore the resampled distances' percentile; the lower one is the distance less the same
+    percentile of how far resampling moves the two distributions against each other: by the triangle inequality chance
+    cannot have added more. An interval that begins at 0 does not tell the two apart.
+
+    In repetitions of 14 cases (normal values in 16 batches of 60, those of a batch alike or not, shifts of 0 to
+    a third of their sd, sds of 1 to 1.5 times as much) 95 % intervals held the true distance 97 to 100 times, those of
+    the difference of means 94 to 96 times, and those of the ratio of sds 91 to 93 times.
 
     Parameters
     ----------
@@ -179,17 +198,14 @@ def compare(
         raise InputError(msg)
     rng = np.random.default_rng([seed, 0])
     drawn = measured.resampled(resamplings, rng), other.resampled(resamplings, rng)
-    whole = measured.total[None], other.total[None]
-    apart = wasserstein(measured.values, drawn[0], other.values, drawn[1])
-    distance = float(wasserstein(measured.values, whole[0], other.values, whole[1])[0])
-    units = min(measured.drawn[1], other.drawn[1])
-    ends = tails(units, level)
-    low, high = (2 * distance - float(np.quantile(apart, end)) for end in reversed(ends))
+    distance, apart, moved = _resampled_distances(measured, other, drawn)
+    ends = tails(min(measured.drawn[1], other.drawn[1]), level)
+    low, high = distance - float(np.quantile(moved, ends[1])), float(np.quantile(apart, ends[1]))
     means, sds = zip(
         *(moments(of.values, counts) for of, counts in zip((measured, other), drawn, strict=True)), strict=True
     )
     return Comparison(
-        distance=Estimate(distance, min(distance, max(0.0, low)), max(distance, high)),
+        distance=Estimate(distance, max(0.0, low), max(distance, high)),
         difference=_estimate(other.mean - measured.mean, means[1] - means[0], ends),
         sd_ratio=_estimate(other.sd / measured.sd, sds[1] / sds[0], ends),
         mean=other.mean,
@@ -199,6 +215,16 @@ def compare(
         of_measured=_in_words(measured),
         halves=halves or halves_of(measured, seed=seed),
     )
+
+
+def _resampled_distances(measured: Sample, other: Sample, drawn: tuple[Floats, Floats]) -> tuple[float, Floats, Floats]:
+    """Return the distance, those of resamplings, and how far each resampling moves the two against each other."""
+    _, whole = _apart(measured.values, measured.total[None], other.values, other.total[None])
+    at_rest = next(whole)[0]
+    gaps, parts = _apart(measured.values, drawn[0], other.values, drawn[1])
+    found = [(np.abs(part) @ gaps, np.abs(part - at_rest) @ gaps) for part in parts]
+    apart, moved = (np.concatenate(each) for each in zip(*found, strict=True))
+    return float(np.abs(at_rest) @ gaps), apart, moved
 
 
 def _estimate(value: float, drawn: Floats, ends: tuple[float, float]) -> Estimate:

@@ -71,7 +71,8 @@ def differences(
 ) -> tuple[PopulationDifference, ...]:
     """Return by how much populations differ from the measured ones, with intervals from both resamplings.
 
-    The resamplings of the two are independent, so they are paired as they come.
+    The resamplings of the two are independent, so they are paired as they come. Of four populations twelve numbers are
+    compared: at 95 % one of them is beyond its interval by chance more often than every other time.
 
     Raises
     ------
