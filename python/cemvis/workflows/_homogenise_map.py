@@ -19,6 +19,7 @@ from cemvis.errors import DeviceMemoryError, FileAccessError, FileFormatError, I
 from cemvis.images.ome_tiff import read_description
 from cemvis.images.pixel_size import choose
 
+BYTES_OF_ERRORS = 60  # as measured
 HALF_WIDTH = "modulus_half_width.ome.tif"
 
 
@@ -105,7 +106,9 @@ def read_map(path: Path, unmapped_gpa: float | None, threads: int | None) -> Mod
     if about and not about.startswith("Modulus in GPa"):
         msg = f"{path} is a map of something else ({about.partition('.')[0][:60]!r}); wanted one of the modulus in GPa"
         raise InputError(msg)
-    values, step_um = _raster(path, threads)
+    half_widths_path = path.with_name(HALF_WIDTH)
+    wide = path.name == "modulus.ome.tif" and half_widths_path.is_file()
+    values, step_um = _raster(path, threads, bytes_a_cell=BYTES_A_CELL + (BYTES_OF_ERRORS if wide else 0))
     empty = np.isnan(values)
     count = int(empty.sum())
     if count == values.size:
@@ -117,9 +120,7 @@ def read_map(path: Path, unmapped_gpa: float | None, threads: int | None) -> Mod
         )
         raise InputError(msg)
     check_magnitude(values[~empty], str(path))
-    half_widths = None
-    if path.name == "modulus.ome.tif" and path.with_name(HALF_WIDTH).is_file():
-        half_widths = _half_widths(path.with_name(HALF_WIDTH), ~empty, threads)
+    half_widths = _half_widths(half_widths_path, ~empty, threads) if wide else None
     values[empty] = 0.0 if unmapped_gpa is None else unmapped_gpa
     return ModulusMap(path, sha256_of(path), values, step_um, count, half_widths)
 
@@ -142,7 +143,7 @@ def _half_widths(path: Path, there: NDArray[np.bool_], threads: int | None) -> H
     return HalfWidths(path, sha256_of(path), values, float(level[1]) / 100, int((missing & there).sum()))
 
 
-def _raster(path: Path, threads: int | None) -> tuple[NDArray[np.float64], float | None]:
+def _raster(path: Path, threads: int | None, *, bytes_a_cell: int = 0) -> tuple[NDArray[np.float64], float | None]:
     """Return the values of a float TIFF, and the distance between them in um if it says so."""
     from cemvis.images.tiff import TiffStorage
 
@@ -152,7 +153,7 @@ def _raster(path: Path, threads: int | None) -> tuple[NDArray[np.float64], float
             if storage.dtype.kind != "f":
                 msg = f"{path} holds {storage.dtype.name} values; wanted a map of moduli in GPa as float"
                 raise FileFormatError(msg)
-            _check_memory(path, storage.shape)
+            _check_memory(path, storage.shape, bytes_a_cell)
             values = storage.read(0, 0, *storage.shape, threads=thread_count(threads)).astype(np.float64)
             size = choose(storage.metadata.sizes, option=None, name=str(path))
         finally:
@@ -171,10 +172,10 @@ def physical_memory_bytes() -> int | None:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _check_memory(path: Path, shape: tuple[int, int]) -> None:
+def _check_memory(path: Path, shape: tuple[int, int], bytes_a_cell: int) -> None:
     """Refuse a map that the machine's memory cannot hold while it is solved, where that is known."""
     there = physical_memory_bytes()
-    wanted = shape[0] * shape[1] * BYTES_A_CELL
+    wanted = shape[0] * shape[1] * bytes_a_cell
     if there is not None and wanted > there:
         msg = (
             f"{path} has {shape[0]:,} x {shape[1]:,} cells, and solving it takes {wanted / 1e9:,.3g} GB of memory, "

@@ -108,7 +108,8 @@ def estimate_field(
 
     Notes
     -----
-    For independent errors the solution is linear in them, with its exact derivatives by each cell (`LocalFields`).
+    Takes about 230 bytes of memory a cell, 280 with `error_gpa`. For independent errors the solution is linear in them,
+    with its exact derivatives by each cell (`LocalFields`).
     """
     modulus = np.asarray(modulus_gpa, np.float64)
     fraction(level, name="level")
@@ -131,14 +132,19 @@ def estimate_field(
     ends = [methods, methods]
     if error_gpa is not None:
         reach = normal_quantile(level) * error_gpa
-        ends = [
-            _methods(end, poisson, effective_stiffness(end, poisson, threads=threads, progress=progress))[0]
-            for end in (np.maximum(modulus - reach, 0.0), modulus + reach)
-        ]
+        ends = []
+        for sign, name in ((-1, "lower"), (1, "upper")):
+            end = np.maximum(modulus + sign * reach, 0.0)
+            told = None if progress is None else _renamed(progress, f"solving for the {name} ends of the intervals")
+            ends.append(_methods(end, poisson, effective_stiffness(end, poisson, threads=threads, progress=told))[0])
         intervals |= _intervals(found, ends, error_gpa, level)
     if porosity is not None and (error_gpa is not None or not porosity.exact):
         intervals[WITH_PORES] = _porous_interval(found, ends, porosity, error_gpa, (level, samples, seed))
     return replace(found, intervals=intervals)
+
+
+def _renamed(progress: Callable[[str, int, int], None], name: str) -> Callable[[str, int, int], None]:
+    return lambda _, done, steps: progress(name, done, steps)
 
 
 def _check_errors(modulus: Values, error_gpa: Values) -> None:
