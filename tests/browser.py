@@ -31,7 +31,9 @@ FLAGS = (
 
 
 def found_browser() -> str | None:
-    """Return the path of a Chromium, or None."""
+    """Return the path of a Chromium, or None; on Windows there are no pipes to drive it by."""
+    if os.name == "nt":
+        return None
     return next((path for path in (shutil.which(name) for name in NAMES if name) if path), None)
 
 

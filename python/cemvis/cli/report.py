@@ -52,6 +52,5 @@ def command(
         click.echo(click.style(f"Warning: {text}", fg="yellow"), err=True)
     for path in result.figures:
         click.echo(path)
-    click.echo(
-        f"{result.path} ({result.size_bytes / 1e6:.2g} MB, {result.sections} {'folder' if result.sections == 1 else 'folders'})"
-    )
+    shown = "1 folder" if result.sections == 1 else f"{result.sections} folders"
+    click.echo(f"{result.path} ({result.size_bytes / 1e6:.2g} MB, {shown})")

@@ -18,6 +18,7 @@ from cemvis.report.page.packing import picture_file
 
 MOST_ROWS, MOST_COLUMNS, MOST_CELL = 200, 40, 400
 MOST_RECORD_BYTES = 32 * 2**20
+_FIRST = ("populations.csv", "distances.csv")
 PICTURES = (".png", ".jpg", ".jpeg")
 SHOWN = (".json", ".csv", *PICTURES)
 
@@ -94,8 +95,8 @@ class RunFolder:
         return tuple((each.name, each.stat().st_size) for each in self.files)
 
     def tables(self, *, without: tuple[str, ...] = ()) -> Iterator[Block]:
-        """Yield the folder's tables, but for those named."""
-        for file in self.files:
+        """Yield the folder's tables, but for those named; what matters most comes first."""
+        for file in sorted(self.files, key=lambda each: each.name not in _FIRST):
             if file.suffix.lower() == ".csv" and file.name not in without:
                 yield table_of(file)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cemvis.errors import CemvisError
 from cemvis.report.page.content import ClassLayer, Extent, Layer, Points, ValueLayer, View
 from cemvis.report.page.packing import LARGEST_PX
-from cemvis.workflows._report_folder import RunFolder, dig, items, number
+from cemvis.workflows._report_folder import RunFolder, dig, entries, items, number
 from cemvis.workflows._report_mosaic import Overview, Progress, find_mosaic, overview
 from cemvis.workflows._report_rasters import LARGEST_SIDE, RasterFile, class_layer, value_layer
 
@@ -102,7 +102,7 @@ def view_of(folder: RunFolder, record: Any, sources: Sources, *, beside: Sequenc
     if not any(_seen(each) for each in layers):
         return FolderView(None, rasters, tuple(problems))
     extent = _around([each.extent_um for each in layers])
-    note = _note(rasters, sources.largest)
+    note = _note(rasters, sources.largest, record)
     return FolderView(View(f"Views of {folder.name}", tuple(layers), extent, note, points), rasters, tuple(problems))
 
 
@@ -226,8 +226,12 @@ def _around(extents: Sequence[Extent]) -> Extent:
     return min(left), max(right), min(top), max(bottom)
 
 
-def _note(rasters: Sequence[RasterFile], largest: int) -> str:
+def _note(rasters: Sequence[RasterFile], largest: int, record: Any) -> str:
     sides = {each.side(largest) for each in rasters if each.kind == "f"}
     mean = [f"each shown value is the mean of {side} x {side} cells" for side in sorted(sides) if side > 1]
     first = f"{mean[0][0].upper()}{mean[0][1:]}. " if mean else ""
-    return f"{first}Values are read out to three digits; the files in the folder have all." if rasters else ""
+    levels = [number(each, "interval_level") for _, each in entries(record, "properties")]
+    told = " and ".join(f"{100 * level:g} %" for level in sorted({each for each in levels if each is not None}))
+    spread = f"Behind \N{PLUS-MINUS SIGN} stands half the width of the {told} prediction interval. " if told else ""
+    ending = "Values are read out to three digits; the files in the folder have all."
+    return f"{first}{spread}{ending}" if rasters else ""

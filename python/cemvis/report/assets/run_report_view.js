@@ -31,7 +31,7 @@ const CemvisView = (() => {
       const whole = state.scale <= state.fit * 1.001;
       if (!document.fullscreenElement) { // as high as the image at this width, as far as the screen allows
         const high = stage.clientWidth * (extent[3] - extent[2]) / (extent[1] - extent[0]);
-        stage.style.height = `${Math.round(Math.max(260, Math.min(high, 0.78 * window.innerHeight, 900)))}px`;
+        stage.style.height = `${Math.round(Math.max(200, Math.min(high, 0.78 * window.innerHeight, 900)))}px`;
       } else stage.style.height = "";
       [state.wide, state.high] = [Math.max(1, stage.clientWidth), Math.max(1, stage.clientHeight)];
       const ratio = window.devicePixelRatio || 1;
