@@ -181,9 +181,20 @@ def test_a_models_own_mosaic_is_no_unseen_area(place, tmp_path) -> None:
     mask = np.zeros(image.shape, np.uint8)
     mask[:, image.shape[1] // 2 :] = 255
     tifffile.imwrite(tmp_path / "mask.tif", mask)
-    result = run(*own, "--mask", tmp_path / "mask.tif", "-o", tmp_path / "out", *QUICK)
+    masked = (*own, "--mask", tmp_path / "mask.tif", "-o", tmp_path / "out", *QUICK)
+    result = run(*masked)
     assert result.exit_code == 0, result.output
     assert "the mask has to leave out the windows around them" in result.output
+
+    def masked_cells() -> int:
+        return json.loads((tmp_path / "out" / "maps" / "table" / "summary.json").read_text())["cells"]["masked"]
+
+    before = masked_cells()
+    mask[:, : image.shape[1] // 4] = 255
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    other = run(*masked, "--resume", "--overwrite")  # a map with another mask is no map to take
+    assert other.exit_code == 0, other.output
+    assert masked_cells() < before
 
 
 @pytest.mark.parametrize(
@@ -307,5 +318,5 @@ def test_a_maps_values_are_counted_by_block_exactly(done) -> None:
 
 
 def test_maps_of_one_name_are_told_apart() -> None:
-    paths = [Path("a/net.safetensors"), Path("b/net.safetensors"), Path("map.v2")]
-    assert labels_of(paths) == ["net (1)", "net (2)", "map.v2"]
+    paths = [Path("a/net.safetensors"), Path("b/net.safetensors"), Path("map.v2"), Path("measured.safetensors")]
+    assert labels_of(paths) == ["net (1)", "net (2)", "map.v2", "measured (map)"]

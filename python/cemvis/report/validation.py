@@ -103,8 +103,9 @@ def maps_figure(grey: MapPicture, pictures: Mapping[str, Sequence[MapPicture]], 
         left = MARGIN_IN + LEFT_IN + panels * (wide + 0.3)
         bar = style.add_axes_in(figure, left, top, 0.14, high)
         figure.colorbar(image, cax=bar, extend="both", format="%g")
-        bar.minorticks_off()
-        bar.set_yticks(np.unique([float(f"{each:.2g}") for each in np.geomspace(low, last, 6)]) if low > 0 else [])
+        if low > 0:
+            bar.minorticks_off()
+            bar.set_yticks(np.unique([float(f"{each:.2g}") for each in np.geomspace(low, last, 6)]))
         bar.set_ylabel(f"{name.capitalize()} (GPa)", fontsize=style.SMALL_PT, color=style.SOFT_INK)
     return figure
 

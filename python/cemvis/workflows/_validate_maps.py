@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cemvis.errors import InputError
+from cemvis.images.grey_scale import GreyScale
 from cemvis.images.micrograph import open_micrograph
 from cemvis.models.model import Model
 from cemvis.models.model_file import EMBEDDED
 from cemvis.workflows._map_files import SUMMARY
-from cemvis.workflows._map_inputs import given_model, image_origin
+from cemvis.workflows._map_inputs import given_model, image_origin, open_mask
 from cemvis.workflows._validate_sources import (
     Mapped,
     check_one_mosaic,
@@ -159,12 +161,22 @@ def _map(
 
 def _is_of(folder: Path, model: Model, mosaic: Mapping[str, Any], settings: MapSettings) -> bool:
     """Return whether a finished map is of this model, this mosaic and these settings."""
-    summary = open_map(folder, "").folder.summary
+    summary, anchors = open_map(folder, "").folder.summary, settings.anchors
+    asked = {
+        "step_um": settings.step_um,
+        "anchors": asdict(anchors) if isinstance(anchors, GreyScale) else anchors,
+    }
+    masked = summary.get("mask")
+    if settings.mask is not None:
+        with ExitStack() as stack:
+            own = image_origin(open_mask(settings.mask, stack))
+        if masked is None or digest_of(masked) != digest_of(own):
+            return False
     return bool(
         summary["model"]["sha256"] == model.digest
         and digest_of(summary["mosaic"]) == digest_of(mosaic)
-        and summary.get("asked_for", {}).get("step_um") == settings.step_um
-        and (summary.get("mask") is None) == (settings.mask is None)
+        and summary.get("asked_for") == asked
+        and (settings.mask is not None or masked is None)
     )
 
 

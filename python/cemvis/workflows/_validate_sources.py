@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH
 from cemvis.analysis.validation.sample import MOST_DISTINCT, Sample, rounded, sample_of
 from cemvis.errors import FileFormatError, InputError
 from cemvis.models.model import Model
 from cemvis.workflows._deconvolve_map import BLOCKS, MapFolder, bands
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map
 
+RESERVED = (MEASURED, TRUTH, TESTS)
 MAP_BLOCKS, BATCHES = "blocks of the map", "batches"
 _DIGESTS = ("sha256", "sha256_of_samples")
 
@@ -78,7 +80,8 @@ def digest_of(mosaic: Any) -> tuple[str, str]:
 
 def labels_of(paths: Sequence[Path]) -> list[str]:
     """Return a name for each path: its stem, or the folder's; numbered where two are the same."""
-    stems = [path.stem if path.suffix == ".safetensors" else path.name for path in paths]
+    stems = [path.stem if path.suffix == ".safetensors" else path.name or str(path) for path in paths]
+    stems = [f"{stem} (map)" if stem in RESERVED else stem for stem in stems]
     return [
         stem if stems.count(stem) == 1 else f"{stem} ({stems[: n + 1].count(stem)})" for n, stem in enumerate(stems)
     ]

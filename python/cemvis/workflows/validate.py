@@ -231,6 +231,9 @@ def _caveats(table: TableValues, found: Sequence[PropertyValidation]) -> list[st
         )
     for each in found:
         for source in each.sources:
+            below = round(float(source.sample.total[source.sample.values <= 0].sum()))
+            if below:
+                notes.append(f"{below:,} values of {each.name} in {source.label} are not positive: an extrapolation")
             if source.is_map and each.compared[source.label].narrower:
                 ratio = each.compared[source.label].sd_ratio
                 notes.append(
