@@ -172,6 +172,18 @@ Problem difference_problem(const Survey& survey, const Place& reach) {
 
 }  // namespace
 
+CodeLoop code_loop(Coding coding, const PairLoops& loops) {
+  switch (coding) {
+    case Coding::ordered:
+      return loops.ordered;
+    case Coding::differences:
+      return loops.differences;
+    case Coding::triangular:
+      break;
+  }
+  return loops.triangular;
+}
+
 std::int64_t whole_root(std::int64_t value) {
   if (value < 0) {
     return -1;

@@ -188,7 +188,11 @@ Line line_facts(const std::uint16_t* codes, std::int64_t cols, std::uint32_t inv
 class Director {
  public:
   Director(const Problem& problem, const Bins& bins, Result& result, Simd level)
-      : problem_(problem), bins_(bins), result_(result), loops_(pair_loops(level)) {
+      : problem_(problem),
+        bins_(bins),
+        result_(result),
+        loops_(pair_loops(level)),
+        code_(code_loop(problem.coding, loops_)) {
     const auto& shape = problem.first.shape;
     std::uint16_t largest = 0;
     for (const auto code : problem.first.data) {
@@ -243,17 +247,7 @@ class Director {
     const std::uint16_t* other = second.line(other_z, other_y) + right;
     for (std::int64_t x = std::max(line.begin, -right); x < end; x += kSegment) {
       const std::int64_t count = std::min(kSegment, end - x);
-      switch (problem_.coding) {
-        case Coding::triangular:
-          loops_.triangular(one + x, other + x, count, counter.room());
-          break;
-        case Coding::ordered:
-          loops_.ordered(one + x, other + x, count, counter.room());
-          break;
-        case Coding::differences:
-          loops_.differences(one + x, other + x, count, counter.room());
-          break;
-      }
+      code_(one + x, other + x, count, counter.room());
       counter.take(count, problem_.coding == Coding::differences ? count : std::min(count, line.most));
     }
   }
@@ -262,6 +256,7 @@ class Director {
   const Bins& bins_;
   Result& result_;
   const PairLoops& loops_;
+  CodeLoop code_;
   std::vector<Line> lines_;
 };
 

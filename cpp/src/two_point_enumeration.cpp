@@ -10,37 +10,45 @@
 namespace cemvis::pairs {
 namespace {
 
-// The valid pixels of a line.
+// The valid pixels, line by line.
 struct Points {
-  std::vector<std::int64_t> begin;  // of each line, and the end
   std::vector<std::int32_t> col;
   std::vector<std::uint16_t> code;
+  std::vector<std::uint32_t> before;  // for each place, with one behind each line: how many lie before it
+  std::int64_t cols = 0;
+
+  [[nodiscard]] std::int64_t index(std::int64_t line, std::int64_t at) const {
+    return before[static_cast<std::size_t>(line * (cols + 1) + std::clamp<std::int64_t>(at, 0, cols))];
+  }
 };
 
 Points valid_points(const Codes& codes, std::uint16_t invalid) {
   Points points;
+  points.cols = codes.shape[2];
+  points.before.reserve(static_cast<std::size_t>(codes.shape[0] * codes.shape[1] * (codes.shape[2] + 1)));
   for (std::int64_t z = 0; z < codes.shape[0]; ++z) {
     for (std::int64_t y = 0; y < codes.shape[1]; ++y) {
-      points.begin.push_back(static_cast<std::int64_t>(points.col.size()));
       const std::uint16_t* line = codes.line(z, y);
       for (std::int64_t x = 0; x < codes.shape[2]; ++x) {
+        points.before.push_back(static_cast<std::uint32_t>(points.col.size()));
         if (line[x] != invalid) {
           points.col.push_back(static_cast<std::int32_t>(x));
           points.code.push_back(line[x]);
         }
       }
+      points.before.push_back(static_cast<std::uint32_t>(points.col.size()));
     }
   }
-  points.begin.push_back(static_cast<std::int64_t>(points.col.size()));
   return points;
 }
 
-// A displacement from line to line: rings of dx = -width .. width begin at `rings` in a common table.
+// A displacement from line to line, how far its displacements reach along the line, and where their rings begin in a
+// table: that of dx stands at rings + dx.
 struct LineShift {
   std::int64_t dz = 0;
   std::int64_t dy = 0;
-  std::int64_t least = 0;  // of dx
-  std::int64_t width = 0;
+  std::int64_t least = 0;
+  std::int64_t most = 0;
   std::int64_t rings = 0;
 };
 
@@ -50,17 +58,18 @@ struct Disc {
 };
 
 Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
-  const std::int64_t most = ring_squares(r_max).most;
+  const std::int64_t largest = ring_squares(r_max).most;
   Disc disc;
   const std::int64_t deep = volume ? r_max : 0;
   for (std::int64_t dz = everywhere ? -deep : 0; dz <= deep; ++dz) {
     for (std::int64_t dy = everywhere || dz > 0 ? -r_max : 0; dy <= r_max; ++dy) {
-      const std::int64_t width = whole_root(most - dz * dz - dy * dy);
+      const std::int64_t width = whole_root(largest - dz * dz - dy * dy);
       if (width < 0) {
         continue;
       }
       const bool right_only = !everywhere && dz == 0 && dy == 0;
-      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, static_cast<std::int64_t>(disc.rings.size())});
+      const auto rings = static_cast<std::int64_t>(disc.rings.size()) + width;
+      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, rings});
       for (std::int64_t dx = -width; dx <= width; ++dx) {
         disc.rings.push_back(static_cast<std::uint16_t>(ring_of_square(dz * dz + dy * dy + dx * dx)));
       }
@@ -69,47 +78,114 @@ Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
   return disc;
 }
 
-// Pair codes sorted into rings before they are counted, so that one ring's counters are in the cache at a time.
+// Counters of all rings and codes at once, for few codes: narrow ones, that the caches hold.
+class Tally {
+ public:
+  static constexpr std::int64_t kMostCells = std::int64_t{1} << 18U;
+
+  Tally(std::int64_t rings, const Problem& problem, Result& result)
+      : problem_(problem),
+        result_(result),
+        cells_(static_cast<std::size_t>(rings * problem.limit)),
+        totals_(cells_.size()) {}
+
+  // A pixel and those of one line: no more than two of them, one to each side, are in one ring.
+  void begin_line() {
+    if (++lines_ > kMostLines) {
+      empty();
+    }
+  }
+
+  void add(std::size_t ring, std::uint32_t code) { ++cells_[ring * problem_.limit + code]; }
+
+  void finish() {
+    empty();
+    const std::uint64_t* from = totals_.data();
+    for (std::int64_t ring = 0; ring < result_.bins(); ++ring, from += problem_.limit) {
+      result_.add(ring, [&](std::uint64_t* cells) {
+        for (std::uint32_t code = 0; code < problem_.limit; ++code) {
+          cells[problem_.cell_of[code]] += from[code];
+        }
+      });
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kMostLines = 32767;
+
+  void empty() {
+    for (std::size_t cell = 0; cell < cells_.size(); ++cell) {
+      totals_[cell] += cells_[cell];
+    }
+    std::ranges::fill(cells_, std::uint16_t{0});
+    lines_ = 1;
+  }
+
+  const Problem& problem_;
+  Result& result_;
+  std::vector<std::uint16_t> cells_;
+  std::vector<std::uint64_t> totals_;
+  std::int64_t lines_ = 0;
+};
+
+// Pair codes sorted into rings before they are counted, for many codes: one ring's counters are in the cache at a time.
 class Sorter {
  public:
-  Sorter(std::int64_t rings, std::int64_t capacity, const std::vector<std::uint32_t>& cell_of, Result& result)
-      : capacity_(capacity),
-        cell_of_(cell_of),
+  Sorter(std::int64_t rings, const Problem& problem, Result& result)
+      : problem_(problem),
         result_(result),
-        filled_(static_cast<std::size_t>(rings)),
-        codes_(static_cast<std::size_t>(rings * capacity)) {}
+        capacity_(std::clamp<std::int64_t>(kSorted / rings, 64, kMostSorted) / 64 * 64),
+        // An odd number of cache lines apart, or all rings would be written to the same few of them.
+        stride_(capacity_ + 32),
+        sorted_(static_cast<std::size_t>(rings * stride_)) {
+    for (std::int64_t ring = 0; ring < rings; ++ring) {
+      next_.push_back(begin_of(ring));
+      end_.push_back(begin_of(ring) + capacity_);
+    }
+  }
 
-  void add(std::int64_t ring, std::uint32_t code) {
-    auto& filled = filled_[static_cast<std::size_t>(ring)];
-    codes_[static_cast<std::size_t>(ring * capacity_ + filled)] = static_cast<std::uint16_t>(code);
-    if (++filled == capacity_) {
+  void begin_line() {}
+
+  void add(std::size_t ring, std::uint32_t code) {
+    std::uint16_t* to = next_[ring];
+    *to++ = static_cast<std::uint16_t>(code);
+    next_[ring] = to;
+    if (to == end_[ring]) {
       count(ring);
     }
   }
 
   void finish() {
-    for (std::int64_t ring = 0; ring < static_cast<std::int64_t>(filled_.size()); ++ring) {
+    for (std::size_t ring = 0; ring < next_.size(); ++ring) {
       count(ring);
     }
   }
 
  private:
-  void count(std::int64_t ring) {
-    auto& filled = filled_[static_cast<std::size_t>(ring)];
-    const std::span<const std::uint16_t> codes(codes_.data() + ring * capacity_, static_cast<std::size_t>(filled));
-    result_.add(ring, [&](std::uint64_t* cells) {
-      for (const auto code : codes) {
-        ++cells[cell_of_[code]];
+  static constexpr std::int64_t kSorted = std::int64_t{1} << 22U;
+  static constexpr std::int64_t kMostSorted = 16384;
+
+  std::uint16_t* begin_of(std::int64_t ring) { return sorted_.data() + ring * stride_; }
+
+  void count(std::size_t ring) {
+    const std::uint16_t* begin = begin_of(static_cast<std::int64_t>(ring));
+    const std::int64_t count = next_[ring] - begin;
+    next_[ring] -= count;
+    const std::uint32_t* cell_of = problem_.cell_of.data();
+    result_.add(static_cast<std::int64_t>(ring), [=](std::uint64_t* cells) {
+      for (std::int64_t x = 0; x < count; ++x) {
+        ++cells[cell_of[begin[x]]];
       }
     });
-    filled = 0;
   }
 
-  std::int64_t capacity_;
-  const std::vector<std::uint32_t>& cell_of_;
+  const Problem& problem_;
   Result& result_;
-  std::vector<std::int64_t> filled_;
-  std::vector<std::uint16_t> codes_;
+  std::int64_t capacity_;
+  std::int64_t stride_;
+  std::vector<std::uint16_t> sorted_;
+  std::vector<std::uint16_t*> next_;
+  std::vector<std::uint16_t*> end_;
 };
 
 class Enumerator {
@@ -122,59 +198,65 @@ class Enumerator {
         second_(valid_points(problem.second, problem.second_invalid)),
         disc_(disc_of(r_max, volume, problem.everywhere)) {}
 
-  [[nodiscard]] std::int64_t lines() const { return static_cast<std::int64_t>(first_.begin.size()) - 1; }
+  [[nodiscard]] std::int64_t lines() const { return problem_.first.shape[0] * problem_.first.shape[1]; }
 
-  void count(std::int64_t begin, std::int64_t end) {
-    Sorter sorter(r_max_ + 1, std::clamp<std::int64_t>(kSorted / (r_max_ + 1), 64, 16384), problem_.cell_of, result_);
+  // First pixels in every `step`th line: lines further down have fewer pairs.
+  void count(std::int64_t begin, std::int64_t step) const {
+    if ((r_max_ + 1) * problem_.limit <= Tally::kMostCells) {
+      count_into(Tally(r_max_ + 1, problem_, result_), begin, step);
+    } else {
+      count_into(Sorter(r_max_ + 1, problem_, result_), begin, step);
+    }
+  }
+
+ private:
+  template <class Sink>
+  void count_into(Sink sink, std::int64_t begin, std::int64_t step) const {
     const std::int64_t rows = problem_.first.shape[1];
-    for (std::int64_t line = begin; line < end; ++line) {
+    for (std::int64_t line = begin; line < lines(); line += step) {
       for (const auto& shift : disc_.lines) {
         const std::int64_t z = line / rows + shift.dz + problem_.offset[0];
         const std::int64_t y = line % rows + shift.dy + problem_.offset[1];
         if (z >= 0 && z < problem_.second.shape[0] && y >= 0 && y < problem_.second.shape[1]) {
-          count_lines(line, z * problem_.second.shape[1] + y, shift, sorter);
+          count_lines(line, z * problem_.second.shape[1] + y, shift, sink);
         }
       }
     }
-    sorter.finish();
+    sink.finish();
   }
 
- private:
-  static constexpr std::int64_t kSorted = std::int64_t{1} << 22U;
-
-  void count_lines(std::int64_t line, std::int64_t other, const LineShift& shift, Sorter& sorter) const {
+  template <class Sink>
+  void count_lines(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink) const {
     switch (problem_.coding) {
       case Coding::triangular:
-        count_points(line, other, shift, sorter, [](std::uint32_t a, std::uint32_t b) {
+        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
           const std::uint32_t high = std::max(a, b);
           return high * (high + 1) / 2 + std::min(a, b);
         });
         break;
       case Coding::ordered:
-        count_points(line, other, shift, sorter, [](std::uint32_t a, std::uint32_t b) { return a + b; });
+        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) { return a + b; });
         break;
       case Coding::differences:
-        count_points(line, other, shift, sorter,
-                     [](std::uint32_t a, std::uint32_t b) { return a > b ? a - b : b - a; });
+        count_points(line, other, shift, sink,
+                     [](std::uint32_t a, std::uint32_t b) { return std::max(a, b) - std::min(a, b); });
         break;
     }
   }
 
-  template <class Code>
-  void count_points(std::int64_t line, std::int64_t other, const LineShift& shift, Sorter& sorter,
-                    const Code& code) const {
-    const auto end = static_cast<std::size_t>(first_.begin[static_cast<std::size_t>(line) + 1]);
-    const auto other_end = static_cast<std::size_t>(second_.begin[static_cast<std::size_t>(other) + 1]);
-    auto from = static_cast<std::size_t>(second_.begin[static_cast<std::size_t>(other)]);
-    auto p = static_cast<std::size_t>(first_.begin[static_cast<std::size_t>(line)]);
-    for (; p < end && from < other_end; ++p) {
-      const std::int64_t origin = first_.col[p] + problem_.offset[2];
-      while (from < other_end && second_.col[from] < origin + shift.least) {
-        ++from;
-      }
-      const std::uint16_t* rings = disc_.rings.data() + shift.rings + shift.width - origin;
-      for (std::size_t q = from; q < other_end && second_.col[q] <= origin + shift.width; ++q) {
-        sorter.add(rings[second_.col[q]], code(first_.code[p], second_.code[q]));
+  template <class Sink, class Code>
+  void count_points(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink, const Code& code) const {
+    const std::int64_t end = first_.index(line, first_.cols);
+    for (std::int64_t p = first_.index(line, 0); p < end; ++p) {
+      const std::int64_t origin = first_.col[static_cast<std::size_t>(p)] + problem_.offset[2];
+      const std::uint32_t mine = first_.code[static_cast<std::size_t>(p)];
+      const std::uint16_t* rings = disc_.rings.data() + (shift.rings - origin);
+      const std::int32_t* cols = second_.col.data();
+      const std::uint16_t* codes = second_.code.data();
+      sink.begin_line();
+      const std::int64_t last = second_.index(other, origin + shift.most + 1);
+      for (std::int64_t q = second_.index(other, origin + shift.least); q < last; ++q) {
+        sink.add(rings[cols[q]], code(mine, codes[q]));
       }
     }
   }
@@ -190,12 +272,9 @@ class Enumerator {
 }  // namespace
 
 void enumerate_pairs(const Problem& problem, std::int64_t r_max, bool volume, Result& result, int threads) {
-  Enumerator enumerator(problem, r_max, volume, result);
-  const std::int64_t lines = enumerator.lines();
-  // Few parts: each has buffers for all rings to fill.
-  const std::int64_t parts = std::min<std::int64_t>(lines, threads == 1 ? 1 : std::int64_t{4} * threads);
-  parallel_for(parts, threads,
-               [&](std::int64_t part) { enumerator.count(lines * part / parts, lines * (part + 1) / parts); });
+  const Enumerator enumerator(problem, r_max, volume, result);
+  const std::int64_t parts = std::min<std::int64_t>(enumerator.lines(), threads);
+  parallel_for(parts, threads, [&](std::int64_t part) { enumerator.count(part, parts); });
 }
 
 }  // namespace cemvis::pairs

@@ -108,23 +108,24 @@ class Transform final : public PairTransform {
     }
   }
 
-  double ring_products(const double* a, std::int64_t i, const double* a2, std::int64_t i2, double scale,
-                       const double* b, const std::uint16_t* ring_of, double* sums) override {
-    const Lanes half = Lanes{} + 0.5;
+  void joined(const double* a, std::int64_t i, const double* a2, std::int64_t i2, double scale,
+              double* out) const override {
     const double* one = a + i;
     const double* two = a2 != nullptr ? a2 + i2 : one;
     const double times = a2 != nullptr ? scale : 0.0;
+    for (std::int64_t x = 0; x < quarter_cols_ * quarter_rows_ * 4; ++x) {
+      out[x] = one[x * kLanes] + times * two[x * kLanes];
+    }
+  }
+
+  double ring_products(const double* level, double scale, const double* block, const std::uint16_t* ring_of,
+                       double* sums) override {
+    const Lanes half = Lanes{} + 0.5;
     for (std::int64_t col = 0; col < quarter_cols_; ++col) {
-      for (std::int64_t row = 0; row < quarter_rows_; ++row) {
-        Lanes sum{};
-        for (std::int64_t part = 0; part < 4; ++part) {
-          const double value = one[part * kLanes] + times * two[part * kLanes];
-          sum += (Lanes{} + value) * loaded(b + part * kLanes);
-        }
-        line_[static_cast<std::size_t>(row)] = half * sum;
-        one += 4 * kLanes;
-        two += 4 * kLanes;
-        b += 4 * kLanes;
+      for (std::int64_t row = 0; row < quarter_rows_; ++row, level += 4, block += 4 * kLanes) {
+        const Lanes here = level[0] * loaded(block) + level[1] * loaded(block + kLanes);
+        const Lanes mirrored = level[2] * loaded(block + 2 * kLanes) + level[3] * loaded(block + 3 * kLanes);
+        line_[static_cast<std::size_t>(row)] = half * (here + mirrored);
       }
       finish_column(col);
     }
@@ -218,28 +219,28 @@ class Transform final : public PairTransform {
 
   double add_whole_rings(double scale, const std::uint16_t* ring_of, double* sums) {
     // Adding and taking away 1.5 * 2^52 rounds to the nearest whole number.
-    constexpr double round = 6755399441055744.0;
-    const double unscale = 1.0 / scale;
-    // NOLINTBEGIN(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays): std::array is a template of everybody's
-    double worst[kLanes] = {};
+    const Lanes round = Lanes{} + 6755399441055744.0;
+    const Lanes times = Lanes{} + scale;
+    const Lanes unscale = Lanes{} + 1.0 / scale;
+    // The whole part of a whole number / scale: no tie, for scale is a power of two.
+    const Lanes down = Lanes{} - 0.5 + 0.5 / scale;
+    Lanes worst{};
     each_lag(ring_of, [&](std::int64_t ring, double weight, const Lanes& lag) {
-      double values[kLanes];
-      // NOLINTEND(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
-      store((Lanes{} + weight) * lag, values);
+      const Lanes value = (Lanes{} + weight) * lag;
+      const Lanes whole = (value + round) - round;
+      const Lanes off = value - whole;
+      worst = worst < off ? off : worst;
+      worst = worst < -off ? -off : worst;
+      const Lanes upper = ((whole * unscale + down) + round) - round;
       double* low = sums + 2 * ring * kLanes;
       double* high = low + kLanes;
-      for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-        const double whole = (values[lane] + round) - round;
-        const double off = values[lane] < whole ? whole - values[lane] : values[lane] - whole;
-        worst[lane] = worst[lane] < off ? off : worst[lane];
-        // The whole part of whole / scale: no tie, for scale is a power of two.
-        const double upper = ((whole * unscale - 0.5 + 0.5 * unscale) + round) - round;
-        low[lane] += whole - scale * upper;
-        high[lane] += upper;
-      }
+      store(loaded(low) + (whole - times * upper), low);
+      store(loaded(high) + upper, high);
     });
     double most = 0.0;
-    for (const double off : worst) {
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+      double off = 0.0;
+      std::memcpy(&off, reinterpret_cast<const char*>(&worst) + lane * sizeof(double), sizeof off);
       most = most < off ? off : most;
     }
     return most;

@@ -12,13 +12,13 @@ namespace cemvis {
 // Loops below may read and write up to this many elements beyond the count that they are given.
 inline constexpr std::int64_t kPairSlack = 64;
 
+// How two pixels' codes make the code of the pair, for pixels side by side.
+using CodeLoop = void (*)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* out);
+
 struct PairLoops {
-  // out = the place of the unordered pair (a, b): j (j + 1) / 2 + i of its smaller level i and its larger one j
-  void (*triangular)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* out);
-  // out = min(a + b, 65535)
-  void (*ordered)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* out);
-  // out = |a - b|
-  void (*differences)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* out);
+  CodeLoop triangular;   // the place of the unordered pair: j (j + 1) / 2 + i of its smaller code i and its larger j
+  CodeLoop ordered;      // min(a + b, 65535)
+  CodeLoop differences;  // |a - b|
   // Moves the codes below the limit to the front; returns how many they are.
   std::int64_t (*compact)(std::uint16_t* codes, std::int64_t count, std::uint16_t limit);
   // codes[x] = c0 + base (c1 + base (c2 + ...)) of the `group` codes c_p = codes[x + p count]
@@ -66,11 +66,16 @@ class PairTransform {
   // blocks of 4 lanes numbers for each of (cols / 2 + 1) (rows / 2 + 1) frequencies.
   virtual void spectra(const FourierImage& image, const double* table, double* real_block, double* imag_block) = 0;
 
-  // Sums over whole rings of the correlations of level i of block `a` (and, `scale` times, of level i2 of block `a2`,
-  // if not null) with each level of block `b`: sums[(r * 2 + which) * lanes + lane], as whole numbers. Returns the
+  // The spectrum of level i of block `a` and, `scale` times, of level i2 of block `a2`, if not null: 4 numbers for each
+  // frequency.
+  virtual void joined(const double* a, std::int64_t i, const double* a2, std::int64_t i2, double scale,
+                      double* out) const = 0;
+
+  // Sums over whole rings of the correlations of a spectrum from `joined` with each level of a block, as whole numbers:
+  // of its first level to sums[2 r lanes + lane], of its second one to sums[(2 r + 1) lanes + lane]. Returns the
   // largest distance from a whole number that was met.
-  virtual double ring_products(const double* a, std::int64_t i, const double* a2, std::int64_t i2, double scale,
-                               const double* b, const std::uint16_t* ring_of, double* sums) = 0;
+  virtual double ring_products(const double* level, double scale, const double* block, const std::uint16_t* ring_of,
+                               double* sums) = 0;
 };
 
 struct PairTransforms {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cemvis/two_point.hpp"
+#include "two_point_loops.hpp"
 
 namespace cemvis::pairs {
 
@@ -98,6 +99,7 @@ Codes encode(const LevelView& image, const LevelView& mask, const Place& begin, 
 
 // How two codes make the code of a pair.
 enum class Coding { triangular, ordered, differences };
+CodeLoop code_loop(Coding coding, const PairLoops& loops);
 
 // Both ends of the pairs, in codes, and what becomes of the pair codes: below `limit` they are valid and add to the
 // cell cell_of[code] of the result.

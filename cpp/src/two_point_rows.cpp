@@ -11,37 +11,30 @@ namespace {
 constexpr std::int64_t kBlock = 32;
 static_assert(kBlock <= kPairSlack);
 
-void triangular(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
-                std::uint16_t* __restrict out) {
-  for (std::int64_t x = 0; x < count; x += kBlock) {
-    for (std::int64_t i = x; i < x + kBlock; ++i) {
-      const std::uint16_t high = a[i] > b[i] ? a[i] : b[i];
-      const std::uint16_t low = a[i] > b[i] ? b[i] : a[i];
-      // The even one of high and high + 1 halved first, or 256 * 257 would not fit.
-      const auto half = static_cast<std::uint16_t>(static_cast<std::uint16_t>(high + 1U) >> 1U);
-      const auto odd = static_cast<std::uint16_t>(high | 1U);
-      out[i] = static_cast<std::uint16_t>(static_cast<std::uint16_t>(half * odd) + low);
-    }
-  }
+// The codes of two pixels. The even one of high and high + 1 is halved first, or 256 * 257 would not fit.
+inline std::uint16_t triangular_code(std::uint16_t a, std::uint16_t b) {
+  const std::uint16_t high = a > b ? a : b;
+  const std::uint16_t low = a > b ? b : a;
+  const auto half = static_cast<std::uint16_t>(static_cast<std::uint16_t>(high + 1U) >> 1U);
+  const auto odd = static_cast<std::uint16_t>(high | 1U);
+  return static_cast<std::uint16_t>(static_cast<std::uint16_t>(half * odd) + low);
 }
 
-void ordered(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
-             std::uint16_t* __restrict out) {
-  for (std::int64_t x = 0; x < count; x += kBlock) {
-    for (std::int64_t i = x; i < x + kBlock; ++i) {
-      const auto sum = static_cast<std::uint16_t>(a[i] + b[i]);
-      out[i] = sum < a[i] ? static_cast<std::uint16_t>(0xFFFFU) : sum;
-    }
-  }
+inline std::uint16_t ordered_code(std::uint16_t a, std::uint16_t b) {
+  const auto sum = static_cast<std::uint16_t>(a + b);
+  return sum < a ? static_cast<std::uint16_t>(0xFFFFU) : sum;
 }
 
-void differences(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
-                 std::uint16_t* __restrict out) {
+inline std::uint16_t difference_code(std::uint16_t a, std::uint16_t b) {
+  return static_cast<std::uint16_t>((a > b ? a : b) - (a > b ? b : a));
+}
+
+template <std::uint16_t (*Code)(std::uint16_t, std::uint16_t)>
+void each_with_each(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
+                    std::uint16_t* __restrict out) {
   for (std::int64_t x = 0; x < count; x += kBlock) {
     for (std::int64_t i = x; i < x + kBlock; ++i) {
-      const std::uint16_t high = a[i] > b[i] ? a[i] : b[i];
-      const std::uint16_t low = a[i] > b[i] ? b[i] : a[i];
-      out[i] = static_cast<std::uint16_t>(high - low);
+      out[i] = Code(a[i], b[i]);
     }
   }
 }
@@ -106,6 +99,14 @@ void widen(std::uint16_t* __restrict cells, std::int64_t count, std::uint32_t* _
 
 }  // namespace
 
-constinit const PairLoops pair_loops = {triangular, ordered, differences, compact, join, count_up, widen};
+constinit const PairLoops pair_loops = {
+    each_with_each<triangular_code>,
+    each_with_each<ordered_code>,
+    each_with_each<difference_code>,
+    compact,
+    join,
+    count_up,
+    widen,
+};
 
 }  // namespace cemvis::CEMVIS_SIMD_LEVEL

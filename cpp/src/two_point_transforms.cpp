@@ -201,10 +201,30 @@ std::vector<double> spectra_of(const FourierImage& image, std::int64_t levels, c
   return spectra;
 }
 
-struct ProductUnit {
-  std::int64_t level = 0;  // of the first image, and the next one with it if that pays
-  std::int64_t block = 0;  // of the second image's levels
+// A level of the first image with `lanes` ones of the second from j on: the first or the second of two joined ones.
+struct Products {
+  std::int64_t i = 0;
+  std::int64_t j = 0;
+  std::int64_t which = 0;
+  std::int64_t lanes = 1;
 };
+
+void take_products(const Field& field, std::int64_t r_max, bool everywhere, const Products& products,
+                   const std::vector<double>& found, Sums& sums) {
+  const auto [i, first_j, which, lanes] = products;
+  const std::int64_t levels = field.first_codes;
+  const std::int64_t cells = everywhere ? levels * field.second_codes : levels * (levels + 1) / 2;
+  const std::int64_t end = std::min(field.second_codes, first_j + lanes);
+  for (std::int64_t j = everywhere ? first_j : std::max(first_j, i); j < end; ++j) {
+    const std::int64_t cell = everywhere ? i * field.second_codes + j : j * (j + 1) / 2 + i;
+    for (std::int64_t r = 0; r <= r_max; ++r) {
+      const auto count =
+          static_cast<std::uint64_t>(found[static_cast<std::size_t>((2 * r + which) * lanes + j - first_j)]);
+      // Pairs of one level have been met from both ends.
+      sums[static_cast<std::size_t>(r * cells + cell)] = !everywhere && r > 0 && j == i ? count / 2 : count;
+    }
+  }
+}
 
 // Pairs of levels: correlations of the levels' indicators. Two of them, one times a power of two above all counts, are
 // transformed back as one where both fit a double.
@@ -226,41 +246,26 @@ bool levels_by_fourier(const Field& field, std::int64_t r_max, bool everywhere, 
   const auto pixels = static_cast<double>(field.first.shape[1] * field.first.shape[2]);
   const double scale = std::exp2(std::ceil(std::log2(4 * pixels + 1)));
   const std::int64_t step = scale <= 0x1p21 ? 2 : 1;
-  std::vector<ProductUnit> units;
-  for (std::int64_t b = 0; b * lanes < field.second_codes; ++b) {
-    const std::int64_t end = everywhere ? field.first_codes : std::min(field.first_codes, (b + 1) * lanes);
-    for (std::int64_t i = 0; i < end; i += step) {
-      units.push_back({i, b});
-    }
-  }
-  std::vector<double> worst(units.size());
-  parallel_for(static_cast<std::int64_t>(units.size()), fitting, [&](std::int64_t index) {
-    const auto [i, b] = units[static_cast<std::size_t>(index)];
+  const std::int64_t units = (field.first_codes + step - 1) / step;
+  std::vector<double> worst(static_cast<std::size_t>(units));
+  parallel_for(units, fitting, [&](std::int64_t unit) {
+    const std::int64_t i = unit * step;
     const bool two = step == 2 && i + 1 < field.first_codes;
+    std::vector<double> joined(static_cast<std::size_t>(block / lanes));
     std::vector<double> found(static_cast<std::size_t>((r_max + 1) * 2 * lanes));
-    const double* one = first.data() + i / lanes * block;
-    const double* next = first.data() + (i + 1) / lanes * block;
     workers.with_one([&](PairTransform& transform) {
-      worst[static_cast<std::size_t>(index)] =
-          transform.ring_products(one, i % lanes, two ? next : nullptr, (i + 1) % lanes, scale,
-                                  second.data() + b * block, rings.data(), found.data());
-    });
-    for (std::int64_t which = 0; which < (two ? 2 : 1); ++which) {
-      for (std::int64_t j = b * lanes; j < std::min(field.second_codes, (b + 1) * lanes); ++j) {
-        if (!everywhere && j < i + which) {
-          continue;
-        }
-        const std::int64_t cells =
-            everywhere ? field.first_codes * field.second_codes : field.first_codes * (field.first_codes + 1) / 2;
-        const std::int64_t cell = everywhere ? (i + which) * field.second_codes + j : j * (j + 1) / 2 + i + which;
-        for (std::int64_t r = 0; r <= r_max; ++r) {
-          const auto count =
-              static_cast<std::uint64_t>(found[static_cast<std::size_t>((2 * r + which) * lanes + j - b * lanes)]);
-          const bool halved = !everywhere && r > 0 && j == i + which;
-          sums[static_cast<std::size_t>(r * cells + cell)] = halved ? count / 2 : count;
+      transform.joined(first.data() + i / lanes * block, i % lanes,
+                       two ? first.data() + (i + 1) / lanes * block : nullptr, (i + 1) % lanes, scale, joined.data());
+      for (std::int64_t j = everywhere ? 0 : i / lanes * lanes; j < field.second_codes; j += lanes) {
+        std::ranges::fill(found, 0.0);
+        const double off = transform.ring_products(joined.data(), scale, second.data() + j / lanes * block,
+                                                   rings.data(), found.data());
+        worst[static_cast<std::size_t>(unit)] = std::max(worst[static_cast<std::size_t>(unit)], off);
+        for (std::int64_t which = 0; which < (two ? 2 : 1); ++which) {
+          take_products(field, r_max, everywhere, {i + which, j, which, lanes}, found, sums);
         }
       }
-    }
+    });
   });
   return std::ranges::all_of(worst, [](double off) { return off < kFarthestFromWhole; });
 }

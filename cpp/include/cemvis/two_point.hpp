@@ -25,8 +25,8 @@ struct LevelView {
 };
 
 inline constexpr int kMostLevels = 256;
-// Rings beyond this do not fit the 16 bits that a ring's number is kept in.
-inline constexpr std::int64_t kLargestRing = 65534;
+// Squares of distances up to here fit 32 bits.
+inline constexpr std::int64_t kLargestRing = 32766;
 
 enum class PairStatistic {
   levels,       // the two levels of a pair

@@ -86,7 +86,8 @@ class PairCounts:
         if self.ordered:
             return self.counts[:, i * self.levels + j].copy()
         low, high = min(i, j), max(i, j)
-        return self.counts[:, high * (high + 1) // 2 + low].copy()
+        curve: NDArray[np.uint64] = self.counts[:, high * (high + 1) // 2 + low].copy()
+        return curve
 
     def differences(self) -> DifferenceCounts:
         """Add up the counts along ``|i - j|``."""
