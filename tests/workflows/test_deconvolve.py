@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from cemvis.cli import main
 from cemvis.errors import FileAccessError, InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
+from cemvis.workflows._deconvolve_figures import shortest
 from cemvis.workflows._deconvolve_map import MapFolder, grouped_map
 from cemvis.workflows._deconvolve_sources import read_tables
 from cemvis.workflows.deconvolve import deconvolve_files
@@ -295,6 +296,12 @@ def test_four_batches_are_told_how_alike_their_indents_are(tmp_path) -> None:
     ratio = np.sqrt(100 * parts.mean(axis=1).var(ddof=1) / parts.var(axis=1, ddof=1).mean())
     (told,) = (line for line in record["found"]["modulus"]["verdict"] if "means of batches" in line)
     assert float(told.split("scatter ")[1].split()[0]) == pytest.approx(ratio, abs=0.15)
+
+
+def test_captions_tell_files_of_one_name_apart() -> None:
+    assert shortest([Path("a/one/located.csv"), Path("a/two/located.csv")]) == ["one/located.csv", "two/located.csv"]
+    assert shortest([Path("/data/a.csv"), Path("b.csv")]) == ["a.csv", "b.csv"]
+    assert shortest([Path("map")]) == ["map"]
 
 
 def test_a_handful_of_indents_is_answered_with_what_it_is_worth(tmp_path) -> None:

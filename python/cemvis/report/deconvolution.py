@@ -146,7 +146,7 @@ def _draw_joint(axes: Axes, shown: JointDistribution) -> None:
         middle = each.means[x].value, each.means[y].value
         colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
         label = f"{each.name}: {100 * each.fraction.value:.0f} %"
-        axes.add_patch(Ellipse(middle, wide, high, angle=turn, fill=False, ec=colour, ls=line, lw=1.4))
+        axes.add_patch(Ellipse(middle, wide, high, angle=turn, fill=False, ec=colour, ls=line, lw=1.4, zorder=3))
         marks.append(Line2D([], [], color=colour, ls=line, lw=1.4, label=label))
     low, high = np.quantile(shown.values, [0.0, 0.998], axis=0)
     axes.set_xlim(low[0] - 0.02 * (high[0] - low[0]), high[0])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def caption(origin: Sequence[Mapping[str, Any]], first: Deconvolution, *, of_map: bool) -> str:
     """Return what stands below a figure: the inputs, what populations are, and how their intervals came about."""
-    paths = [Path(each["path"]).name for each in origin]
+    paths = shortest([Path(each["path"]) for each in origin])
     units = "blocks of the map" if of_map else first.draws.unit
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return (
@@ -30,6 +30,16 @@ def caption(origin: Sequence[Mapping[str, Any]], first: Deconvolution, *, of_map
         f"population usually is. {100 * first.level:g} % intervals by resampling {first.draws.units:,} {units}. "
         f"cemvis {__version__}"
     )
+
+
+def shortest(paths: Sequence[Path]) -> list[str]:
+    """Return the last parts of paths, as many as it takes to tell them apart."""
+    longest = max(len(each.parts) for each in paths)
+    for parts in range(1, longest + 1):
+        names = ["/".join(each.parts[-parts:]) for each in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(each) for each in paths]
 
 
 def draw_populations(

@@ -87,3 +87,14 @@ def test_sklearn_never_finds_a_better_likelihood_at_the_same_floor(seed: int, si
     rival = GaussianMixture(k, n_init=6, reg_covar=FLOOR**2, tol=1e-7, max_iter=3000, random_state=seed + 50)
     theirs = (rival.fit(scaled).score(scaled) - np.log(ours.unit_).sum()) * size
     assert ours.log_likelihood_ > theirs - 0.05  # EM stops short of the optimum: both are known to 0.05 or so
+
+
+def test_starts_at_the_same_optimum_are_counted_as_such() -> None:
+    """EM stops short of an optimum by different lengths from different starts: that makes none of them another one."""
+    values, _ = two_populations(1500, seed=5)
+    mixture = JointMixture(2, n_starts=9).fit(values)
+    assert mixture.starts_at_best_ >= 7
+    rng = np.random.default_rng(6)
+    modulus = drawn(1500, seed=6)
+    slow = np.stack([modulus, 0.03 * modulus * np.exp(rng.normal(0, 0.2, 1500))], axis=1)
+    assert JointMixture(3, n_starts=9).fit(slow).starts_at_best_ >= 2

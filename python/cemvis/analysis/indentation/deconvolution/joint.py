@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-from cemvis.analysis.indentation.deconvolution.mixture import SAME_OPTIMUM
 from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
 ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start; for what is kept
-NEAR = 3.0  # of log likelihood
+NEAR = 10.0  # of log likelihood: EM may stop 3 short of its optimum when steps gain less than `ROUGH`
+ALIKE = 0.1  # of log likelihood: starts that came this close to each other are at the same optimum
 FLOOR = 0.01  # of a property's sd, added in squares to the covariances: more would pull fits away from the optimum
 
 
@@ -40,7 +40,7 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
     log_likelihood_ : float
         Of all values, in their own units.
     starts_at_best_ : int
-        How many starts reached the best optimum, to 0.01 of log likelihood.
+        How many starts reached the best optimum, to 0.1 of log likelihood: EM stops short of it by some 0.01.
     converged_ : bool
     at_floor_ : (k,) bool
         Components whose narrowest direction is little wider than the floor.
@@ -74,11 +74,14 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
             self._one(values, int(seed), number) for number, seed in enumerate(rng.integers(2**31, size=self.n_starts))
         ]
         gained = np.array([each.score(self._scaled(values)) for each in fits]) * len(values)
-        for number in np.flatnonzero(gained > gained.max() - NEAR):
-            fits[number] = self._from(fits[number], self._scaled(values), FINE)
-            gained[number] = fits[number].score(self._scaled(values)) * len(values)
-        self._keep(fits[int(gained.argmax())], len(values), float(gained.max()))
-        self.starts_at_best_ = int((gained > gained.max() - SAME_OPTIMUM).sum())
+        best, most = fits[0], -np.inf
+        for alike in _alike(gained):
+            finer = self._from(fits[alike[0]], self._scaled(values), FINE)
+            gained[alike] = finer.score(self._scaled(values)) * len(values)
+            if gained[alike[0]] > most:
+                best, most = finer, float(gained[alike[0]])
+        self._keep(best, len(values), most)
+        self.starts_at_best_ = int((gained > most - ALIKE).sum())
         return self
 
     def refitted(self, values: Floats) -> tuple[Floats, Floats, Floats, bool]:
@@ -154,6 +157,13 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
         self.converged_ = bool(inner.converged_)
         self.at_floor_ = np.linalg.eigvalsh(covariance)[:, 0] < 2 * FLOOR**2
         self.n_features_in_ = len(self.unit_)
+
+
+def _alike(gained: Floats) -> list[NDArray[np.int64]]:
+    """Return the starts that are nearly the best, together where they came to the same log likelihood."""
+    order = np.argsort(-gained, kind="stable")
+    order = order[gained[order] > gained.max() - NEAR]
+    return np.split(order, np.flatnonzero(-np.diff(gained[order]) > ALIKE) + 1)
 
 
 def _quietly(mixture: Any, values: Floats) -> Any:
