@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +226,40 @@ def test_records_of_any_shape_do_no_harm(mapped, tmp_path, record) -> None:
     assert "Modulus" in [each["name"] for each in views(text)[0]["layers"]]
 
 
+ODD = [None, True, -1, 1e308, float("nan"), "x", "a\0b", "/" * 5000, [], {}, [None], [[1]], "\ud800", 10**40]
+
+
+def places(data: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield way
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, each in inner:
+        yield from places(each, (*way, key))
+
+
+def changed(data: Any, way: tuple[Any, ...], value: Any) -> Any:
+    if not way:
+        return value
+    data = copy.copy(data)
+    data[way[0]] = changed(data[way[0]], way[1:], value)
+    return data
+
+
+def test_whatever_stands_in_a_record_there_is_a_page(mapped, mixtures, tmp_path) -> None:
+    rng = random.Random(4)
+    folders = [tmp_path / "map", tmp_path / "found"]
+    for source, folder in zip((mapped, mixtures), folders, strict=True):
+        shutil.copytree(source, folder)
+    for name in ("modulus_half_width.ome.tif", "hardness.ome.tif", "cells.parquet"):
+        (folders[0] / name).unlink()
+    records = [folders[0] / "summary.json", folders[1] / "populations.json"]
+    whole = [json.loads(each.read_text()) for each in records]
+    for n in range(30):
+        record = changed(whole[n % 2], rng.choice([*places(whole[n % 2])]), rng.choice(ODD))
+        records[n % 2].write_text(json.dumps(record))
+        text, _ = report(folders, tmp_path / "r.html")
+        assert text.endswith("</html>\n")
+
+
 def test_damaged_and_missing_files_are_told(mapped, tmp_path) -> None:
     folder = tmp_path / "map"
     shutil.copytree(mapped, folder)
@@ -332,6 +369,8 @@ def test_outputs_are_not_replaced_unasked(mapped, tmp_path) -> None:
         write_report([mapped, mapped.parent / "map"], tmp_path / "r.html")
     with pytest.raises(InputError, match=r"ends in \.html"):
         write_report([mapped], tmp_path / "r.pdf")
+    with pytest.raises(FileAccessError, match="nowhere does not exist; wanted an image"):
+        write_report([mapped], tmp_path / "r.html", ReportConfig(mosaics=(tmp_path / "nowhere",)))
     (tmp_path / "dir.html").mkdir()
     with pytest.raises(FileAccessError, match="is a folder"):
         write_report([mapped], tmp_path / "dir.html")
@@ -370,6 +409,16 @@ def test_large_pages_are_made_smaller_until_they_fit(mapped, tmp_path, monkeypat
     monkeypatch.setattr(report_module, "MOST_BYTES", 10_000)
     with pytest.raises(InputError, match="give fewer folders"):
         report([mapped], tmp_path / "r.html")
+
+
+def test_tables_get_shorter_where_a_page_would_get_too_large(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "t.csv").write_text("a\n" + "".join(f"{n:0300d}x\n" for n in range(180)))
+    _, whole = report([folder], tmp_path / "r.html")
+    monkeypatch.setattr(report_module, "MOST_BYTES", whole.size_bytes - 20_000)
+    text, _ = report([folder], tmp_path / "r.html")
+    assert "Here are the first 100 of 180 rows" in text
 
 
 def test_pictures_beyond_their_budget_are_named(tmp_path, monkeypatch) -> None:

@@ -201,6 +201,7 @@ def test_wheel_buttons_and_keys_zoom_and_the_scale_bar_follows(desktop) -> None:
     x, y = round(left + 0.3 * wide), round(top + 0.4 * high)
     desktop.mouse("mouseMoved", x, y)
     before = said(desktop).splitlines()[0]
+    desktop.run("new Promise((done) => setTimeout(done, 350))")  # who scrolls the page is not stopped by the image
     desktop.mouse("mouseWheel", x, y, deltaX=0, deltaY=-200)
     settled(desktop)
     assert scale_um(desktop) == pytest.approx(whole * np.exp(-200 / 320), rel=0.02)

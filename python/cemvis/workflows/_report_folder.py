@@ -18,6 +18,7 @@ from cemvis.report.page.packing import picture_file
 
 MOST_ROWS, MOST_COLUMNS, MOST_CELL = 200, 40, 400
 MOST_RECORD_BYTES = 32 * 2**20
+LARGEST = 1e30  # of a number that is drawn: beyond it, differences overflow
 _FIRST = ("populations.csv", "distances.csv")
 PICTURES = (".png", ".jpg", ".jpeg")
 SHOWN = (".json", ".csv", *PICTURES)
@@ -165,6 +166,14 @@ def picture_of(path: Path) -> Block:
     return Picture(path.name, data, width, height)
 
 
+def there(path: Path) -> bool:
+    """Return whether a path that a record names exists; False for what cannot be a path."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def dig(record: Any, *keys: str) -> Any:
     """Return what lies under `keys`, one below the other, in a record; None if anything on the way is missing."""
     for key in keys:
@@ -175,9 +184,11 @@ def dig(record: Any, *keys: str) -> Any:
 
 
 def number(record: Any, *keys: str) -> float | None:
-    """Return the number under `keys`; None if there is none."""
+    """Return the number under `keys`; None if there is none, or it is not finite."""
     found = dig(record, *keys)
-    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+    if not isinstance(found, (int, float)) or isinstance(found, bool) or not abs(found) < LARGEST:
+        return None
+    return float(found)
 
 
 def texts(record: Any, *keys: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from cemvis.kernels.indent_search import downsampled
 from cemvis.report.page.content import ImageLayer
 from cemvis.report.page.packing import LARGEST_PX, grey_picture
 from cemvis.workflows._map_inputs import image_origin
+from cemvis.workflows._report_folder import there
 
 _DIGESTS = ("sha256", "sha256_of_samples")
 _BAND_BYTES = 64 * 2**20
@@ -64,14 +65,13 @@ def find_mosaic(about: Mapping[str, Any], folder: Path, *, places: Sequence[Path
     """
     said = about.get("path") or about.get("file")
     if not isinstance(said, str) or not said:
-        given = [place for place in places if place.is_file()]
-        return FoundMosaic(None, "" if given else "The record names no image file.")
+        return FoundMosaic(None, "The image is not shown: the record names no file.")
     name = Path(said).name
     near = [folder / said, folder / name, folder.resolve().parent / name]
-    near += [place if place.is_file() else place / name for place in places]
+    near += [place if _is_image(place) else place / name for place in places]
     others = []
     for path in dict.fromkeys(near):
-        if not path.exists():
+        if not there(path):
             continue
         try:
             if _is_it(path, about):
@@ -81,6 +81,11 @@ def find_mosaic(about: Mapping[str, Any], folder: Path, *, places: Sequence[Path
             others.append(str(error))
     why = "; ".join(others) or f"{said} is not there, nor is {name} in the folder or the one above"
     return FoundMosaic(None, f"The image is not shown: {why}. Bring it back, or name it with --mosaic.")
+
+
+def _is_image(place: Path) -> bool:
+    """Return whether a path is an image itself, a file or a Zarr store, and no folder to look in."""
+    return place.is_file() or any((place / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
 def _is_it(path: Path, about: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from cemvis.errors import CemvisError
 from cemvis.report.page.content import Chart, Curve
 from cemvis.workflows._deconvolve_sources import PROPERTIES, read_tables
 from cemvis.workflows._map_files import raster_name
-from cemvis.workflows._report_folder import RunFolder, dig, items, number
+from cemvis.workflows._report_folder import RunFolder, dig, items, number, there
 from cemvis.workflows._report_rasters import RasterFile, edges_for, raster_chart
 
 RECORD, MAP = "populations.json", "population_map.ome.tif"
@@ -104,7 +104,7 @@ class Mixtures:
                 return _map_rasters(folder.path), []
         if inputs and all(dig(each, "grid") is not None for each in inputs):
             path = Path(str(inputs[0].get("path", "")))
-            same = RunFolder.open(path) if (path / "summary.json").is_file() else None
+            same = RunFolder.open(path) if there(path / "summary.json") else None
             if same is not None and self.is_of(same.records.get("summary.json")):
                 return _map_rasters(path), []
             return {}, [f"The map {path} is not there or is another one by now: curves are drawn without its values."]
@@ -125,10 +125,8 @@ def _table_values(inputs: Sequence[Mapping[str, Any]], folder: Path) -> dict[str
     paths = []
     for about in inputs:
         path = Path(str(about.get("path", "")))
-        path = next(
-            (each for each in (path, folder / path, folder.resolve().parent / path.name) if each.is_file()), path
-        )
-        if not path.is_file():
+        path = next((each for each in (path, folder / path, folder.resolve().parent / path.name) if there(each)), path)
+        if not there(path):
             msg = f"{path} is not there any more"
             raise FileNotFoundError(msg)
         if isinstance(about.get("sha256"), str) and sha256_of(path) != about["sha256"]:

@@ -19,6 +19,7 @@ from cemvis.report.deconvolution import COLOURS
 from cemvis.report.page.content import Chart, ClassLayer, Curve, Extent, ValueLayer
 from cemvis.workflows._deconvolve_map import opened_raster
 from cemvis.workflows._map_figures import mean_over_squares
+from cemvis.workflows._report_folder import LARGEST
 
 BINS = 80
 LARGEST_SIDE = 1024
@@ -128,7 +129,9 @@ def _placed(xml: str) -> tuple[str, str, float, tuple[float, float]] | None:
         return None
     told = parts.get("Description")
     name = image.get("Name", "")
-    return (name, (told.text or "") if told is not None else "", step, (x, y)) if step > 0 else None
+    if not (0 < step < LARGEST and abs(x) < LARGEST and abs(y) < LARGEST):
+        return None
+    return name, (told.text or "") if told is not None else "", step, (x, y)
 
 
 def value_layer(raster: RasterFile, *, largest: int) -> ValueLayer:

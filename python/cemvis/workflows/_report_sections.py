@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cemvis.errors import CemvisError
-from cemvis.report.page.content import Block, Chart, Message, Picture, Section
-from cemvis.workflows._report_folder import RunFolder, dig, texts
+from cemvis.report.page.content import Block, Chart, Message, Picture, Section, Table
+from cemvis.workflows._report_folder import LARGEST, MOST_ROWS, RunFolder, dig, texts, there
 from cemvis.workflows._report_kinds import notes_in, recognised, warnings_in
 from cemvis.workflows._report_origin import origins_of
 from cemvis.workflows._report_populations import MAP, Mixtures, table_chart
@@ -79,7 +78,7 @@ def _section(folder: RunFolder, folders: Sequence[RunFolder], mixtures: Sequence
 
 def _missing(folder: RunFolder, record: Any) -> list[str]:
     """Return which of the files that a record lists are not there."""
-    gone = [name for name in texts(record, "files") if not (folder.path / Path(name).name).exists()]
+    gone = [name for name in texts(record, "files") if not there(folder.path / name)]
     if not gone:
         return []
     more = f" and {len(gone) - 4} more" if len(gone) > 4 else ""
@@ -122,13 +121,13 @@ def _column_charts(folder: RunFolder) -> list[Chart]:
                         continue
     except (OSError, csv.Error):
         return []
-    arrays = {name: np.array(found)[np.isfinite(found)] for name, found in values.items()}
+    arrays = {name: np.array(found)[np.abs(found) < LARGEST] for name, found in values.items()}
     return [table_chart(name, each) for name, each in arrays.items() if each.size]
 
 
-def within_budget(sections: Sequence[Section], most_bytes: int) -> list[Section]:
-    """Return sections with a message in place of each picture beyond `most_bytes` of pictures."""
-    left = most_bytes
+def within_budget(sections: Sequence[Section], most_bytes: int, *, scale: float = 1.0) -> list[Section]:
+    """Return sections with a message in place of each picture beyond `most_bytes`, and tables shortened by `scale`."""
+    left, rows = int(most_bytes * scale), max(1, int(MOST_ROWS * scale))
     kept = []
     for section in sections:
         blocks: list[Block] = []
@@ -138,6 +137,6 @@ def within_budget(sections: Sequence[Section], most_bytes: int) -> list[Section]
                 if left < 0:
                     blocks.append(Message(f"{block.title} is left out, to keep this page small; it is in the folder."))
                     continue
-            blocks.append(block)
+            blocks.append(replace(block, rows=block.rows[:rows]) if isinstance(block, Table) else block)
         kept.append(replace(section, blocks=tuple(blocks)))
     return kept

@@ -21,6 +21,7 @@ from cemvis.workflows._report_rasters import LARGEST_SIDE, RasterFile, class_lay
 
 MOST_POINTS = 20_000
 _FLAGS, _CELLS = "flags.ome.tif", "cells.parquet"
+_NO_VALUE = (None, "", "nan", "NaN")
 _POINT_TABLES = ("located.csv", "indents.csv")
 
 
@@ -205,7 +206,7 @@ def _points(folder: RunFolder) -> Points | None:
                 if not (math.isfinite(x) and math.isfinite(y)) or len(xy) >= MOST_POINTS:
                     continue
                 flag = row.get("flag") or ("" if (row.get("status") or "ok") == "ok" else row["status"])
-                values = [f"{row[key]} GPa" for key in ("modulus_gpa", "hardness_gpa") if row.get(key)]
+                values = [f"{row[key]} GPa" for key in ("modulus_gpa", "hardness_gpa") if row.get(key) not in _NO_VALUE]
                 xy.append((x, y))
                 said.append(", ".join(part for part in (row.get("id") or "indent", *values, flag) if part))
                 doubtful.append(bool(flag))

@@ -100,6 +100,7 @@ def write_report(
     opened = _opened(folders)
     path = Path(output)
     _check_output(path, overwrite=overwrite)
+    _check_mosaics(config.mosaics)
     own = Path(__file__).parents[1] / "data"  # the sample lies there
     sources = Sources((*config.mosaics, *(each.path for each in opened), own), progress=progress)
     drawn, text = _page(opened, sources, config)
@@ -128,6 +129,13 @@ def _opened(folders: Sequence[str | os.PathLike[str]]) -> list[RunFolder]:
     return opened
 
 
+def _check_mosaics(paths: Sequence[Path]) -> None:
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        msg = f"{missing[0]} does not exist; wanted an image, or a folder with images"
+        raise FileAccessError(msg)
+
+
 def _check_output(path: Path, *, overwrite: bool) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         msg = f"{path} is no name for a page; wanted one that ends in .html"
@@ -153,7 +161,7 @@ def _page(opened: Sequence[RunFolder], sources: Sources, config: ReportConfig) -
     for scale in _SCALES:
         sources.scale = scale
         drawn = sections_of(opened, sources)
-        text = page_text(within_budget([each.section for each in drawn], int(PICTURE_BYTES * scale)), title=title)
+        text = page_text(within_budget([each.section for each in drawn], PICTURE_BYTES, scale=scale), title=title)
         if len(text.encode()) <= MOST_BYTES:
             return drawn, text
     msg = f"the page would have {len(text.encode()) / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f}; give fewer folders"

@@ -170,7 +170,10 @@ const CemvisView = (() => {
         }
       });
       ["pointerup", "pointercancel"].forEach((name) => stage.addEventListener(name, (event) => { held.delete(event.pointerId); canvas.classList.remove("moving"); }));
+      let scrolled = -1e9;
+      window.addEventListener("scroll", () => { scrolled = performance.now(); }, { passive: true });
       stage.addEventListener("wheel", (event) => {
+        if (performance.now() - scrolled < 300) return; // who scrolls the page past the image goes on scrolling it
         const lines = event.deltaMode === 1 ? 16 : 1;
         if (zoom(Math.exp(-Math.max(-240, Math.min(240, event.deltaY * lines)) / 320), ...at(event))) event.preventDefault();
         tell(...at(event));

@@ -12,7 +12,7 @@ from cemvis.report.page.content import Block, Chart, Fact, Message, Picture, Tab
 from cemvis.report.page.markup import Html, element
 from cemvis.report.page.view import drawn_view
 
-MOST_LISTED = 40  # entries of a list or an object in a record
+MOST_LISTED, MOST_ENTRIES = 40, 2000  # entries of a list or an object in a record, and of all of them
 _MOST_DEPTH = 8
 _LONGEST = 400
 _GROUPED: dict[type, str] = {Chart: "charts", Picture: "pictures"}
@@ -124,39 +124,43 @@ def drawn_origins(origins: Sequence[tuple[str, str]]) -> Html | None:
 def drawn_records(records: Mapping[str, Any]) -> list[Html]:
     """Return JSON as trees that open and close."""
     return [
-        element("details", element("summary", f"All of {name}"), element("div", _value(data, 0), class_="record"))
+        element("details", element("summary", f"All of {name}"), element("div", _Tree().drawn(data), class_="record"))
         for name, data in records.items()
     ]
 
 
-def _value(data: Any, depth: int) -> Html:
-    if isinstance(data, Mapping):
-        return _object(data, depth) if data and depth < _MOST_DEPTH else element("span", _brief(data), class_="v")
-    if isinstance(data, list):
-        plain = all(not isinstance(each, (Mapping, list)) for each in data)
-        if plain or depth >= _MOST_DEPTH:
+class _Tree:
+    """Draws one record; what lies beyond its first entries is only counted."""
+
+    def __init__(self) -> None:
+        self._left = MOST_ENTRIES
+
+    def drawn(self, data: Any, depth: int = 0) -> Html:
+        """Return a value as markup."""
+        if isinstance(data, list) and any(isinstance(each, (Mapping, list)) for each in data):
+            data = {f"{n + 1}": each for n, each in enumerate(data)}
+        if not isinstance(data, Mapping) or not data or depth >= _MOST_DEPTH or self._left <= 0:
             return element("span", _brief(data), class_="v")
-        return _object({f"{n + 1}": each for n, each in enumerate(data)}, depth)
-    return element("span", _scalar(data), class_="v")
-
-
-def _object(data: Mapping[str, Any], depth: int) -> Html:
-    rows = []
-    for name, each in list(data.items())[:MOST_LISTED]:
-        nested = isinstance(each, (Mapping, list)) and "<dl" in (inner := _value(each, depth + 1))
-        if nested and depth > 0:
-            rows.append(element("div", element("details", element("summary", name), inner), class_="nested"))
-        else:
-            rows.append(element("div", element("dt", name), element("dd", _value(each, depth + 1))))
-    if len(data) > MOST_LISTED:
-        rows.append(element("div", element("dt", f"and {len(data) - MOST_LISTED:,} more"), element("dd")))
-    return element("dl", *rows)
+        rows = []
+        shown = list(data.items())[: min(MOST_LISTED, self._left)]
+        self._left -= len(shown)
+        for name, each in shown:
+            inner = self.drawn(each, depth + 1)
+            if depth > 0 and inner.startswith("<dl"):
+                rows.append(element("div", element("details", element("summary", name), inner), class_="nested"))
+            else:
+                rows.append(element("div", element("dt", name), element("dd", inner)))
+        if len(data) > len(shown):
+            rows.append(element("div", element("dt", f"and {len(data) - len(shown):,} more"), element("dd")))
+        return element("dl", *rows)
 
 
 def _brief(data: Any) -> str:
-    """Return a list of plain values, or anything nested too deep, in one line."""
+    """Return a value in one line: a list of plain values, or how many entries anything nested has."""
+    if isinstance(data, Mapping):
+        return f"{len(data):,} entries" if data else "none"
     if not isinstance(data, list):
-        return f"{len(data)} entries" if data else "none"
+        return _scalar(data)
     numbers = [each for each in data if isinstance(each, (int, float)) and not isinstance(each, bool)]
     if len(data) > 12 and len(numbers) == len(data):
         return f"{len(data):,} numbers, {min(numbers):.5g} to {max(numbers):.5g}"

@@ -24,7 +24,14 @@ def drawn_view(view: View, number: int) -> Html:
     }
     stage = element(
         "div",
-        element("canvas", tabindex=0, role="img", aria_label=_in_words(view), aria_describedby=f"{name}-keys"),
+        element(
+            "canvas",
+            tabindex=0,
+            role="application",
+            aria_roledescription="zoomable image",
+            aria_label=_in_words(view),
+            aria_describedby=f"{name}-keys",
+        ),
         element("span", class_="tag at-left", aria_hidden="true"),
         element("span", class_="tag at-right", aria_hidden="true"),
         element(
