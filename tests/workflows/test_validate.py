@@ -81,7 +81,7 @@ def done(place) -> tuple[Path, Result]:
     return output, run(*models, *measured, "--mosaic", place / "unseen", "-o", output, *QUICK)
 
 
-def test_models_map_an_unseen_area_and_stand_beside_measured_and_true_values(done) -> None:
+def test_models_map_an_unseen_area_and_stand_beside_measured_and_true_values(done, place) -> None:
     output, result = done
     assert result.exit_code == 0, result.output
     record = json.loads((output / "validation.json").read_text())
@@ -92,6 +92,11 @@ def test_models_map_an_unseen_area_and_stand_beside_measured_and_true_values(don
     assert found["sources"]["measured"]["values"] == 2 * 18 * 36
     assert record["inputs"]["maps"][0]["model"]["networks"]["modulus"] == "linear"
     assert len(record["inputs"]["measured"][1]["sha256"]) == 64
+    apart = found["tables_from_the_others"]
+    assert list(apart) == [str(place / f"area-{n}" / "indents.csv") for n in (0, 1)]
+    one, other = apart.values()  # of two tables each is "the others" of the other one
+    assert one == pytest.approx(other)
+    assert one > 0
     distances = pd.read_csv(output / "distances.csv").set_index("source")
     assert (distances["distance_gpa"].iloc[1:] <= distances["distance_high_gpa"].iloc[1:]).all()
     assert distances.loc["linear", "drawn"] == "64 blocks of the map"

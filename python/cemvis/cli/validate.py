@@ -161,6 +161,9 @@ def _print(found: PropertyValidation) -> None:
     click.echo(
         f"  halves of them, {halves.values_each:,} each, are {halves.median:.3g} GPa apart (95 %: {halves.high:.3g})"
     )
+    if found.tables_apart:
+        apart = ", ".join(f"{each:.3g}" for each in found.tables_apart.values())
+        click.echo(f"  each table of them is {apart} GPa from the others")
     click.echo(f"  {'':<22}{'distance in GPa':<26}{'mean less measured':<26}sd over measured")
     for label, each in found.compared.items():
         told = "told apart" if each.told_apart else "not told apart"

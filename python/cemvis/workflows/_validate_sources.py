@@ -151,6 +151,12 @@ def measured_sample(table: TableValues, name: str) -> Sample | None:
     return sample_of(table.values[name][there], table.batch[there], kind=BATCHES) if there.any() else None
 
 
+def table_of_batch(table: TableValues, batch: str) -> str:
+    """Return the path of the table that a batch of `measured_sample` is in."""
+    number = int(batch.partition(" ")[0]) - 1 if len(table.files) > 1 else 0  # as `read_tables` names batches
+    return str(table.files[number]["path"])
+
+
 def map_sample(each: Mapped, name: str) -> Sample:
     """Return a map's values by 8 x 8 blocks, read a band of rows at a time.
 

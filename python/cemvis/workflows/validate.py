@@ -11,7 +11,7 @@ import numpy as np
 from cemvis._files import access_errors
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
-from cemvis.analysis.validation.distances import compare, halves_of
+from cemvis.analysis.validation.distances import compare, groups_apart, halves_of
 from cemvis.analysis.validation.mixtures import differences
 from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH, Judged, PropertyValidation, Source
 from cemvis.analysis.validation.sample import Sample
@@ -21,7 +21,7 @@ from cemvis.workflows._deconvolve_map import grouped_map
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, read_tables
 from cemvis.workflows._validate_files import ERROR_OUTPUTS, OUTPUTS, SUMMARY, write_all
 from cemvis.workflows._validate_maps import MapSettings, Progress, gathered
-from cemvis.workflows._validate_sources import Mapped, map_sample, measured_sample
+from cemvis.workflows._validate_sources import Mapped, map_sample, measured_sample, table_of_batch
 from cemvis.workflows._validate_truth import Truth, judge, tests_sample, truth_digests
 
 __all__ = ["MapSettings", "Progress", "PropertyValidation", "ValidateConfig", "ValidateResult", "validate"]
@@ -202,7 +202,8 @@ def _property(
             own, other.sample, halves=halves, resamplings=settings.resamplings, level=settings.level, seed=settings.seed
         )
         populations[other.label] = differences(sources[0].found, other.found, source=other.label, name=name)
-    return PropertyValidation(name, tuple(sources), halves, compared, populations, judged)
+    apart = groups_apart(own, [table_of_batch(table, unit) for unit in own.units])
+    return PropertyValidation(name, tuple(sources), halves, apart, compared, populations, judged)
 
 
 def _grouped(sample: Sample) -> Grouped:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from cemvis.analysis.validation.distances import compare, halves_of, wasserstein
+from cemvis.analysis.validation.distances import compare, groups_apart, halves_of, wasserstein
 from cemvis.analysis.validation.sample import Sample, moments, sample_of
 from cemvis.errors import InputError
 
@@ -92,6 +92,16 @@ def test_halves_are_nearer_where_there_are_more_values() -> None:
     assert few.median < few.high
     assert (few.halved, few.values_each) == ("batches", 240)
     assert halves_of(normal_batches(1, batches=2)).halved == "single values"
+
+
+def test_each_group_is_compared_with_the_others() -> None:
+    values = np.array([1.0, 2, 1, 2, 4, 5])
+    sample = sample_of(values, ["1 a", "1 b", "2 a", "2 a", "3 a", "3 b"], kind="batches")
+    groups = [unit.split()[0] for unit in sample.units]
+    assert groups_apart(sample, groups) == pytest.approx(
+        {"1": wasserstein_distance([1, 2], [1, 2, 4, 5]), "2": wasserstein_distance([1, 2], [1, 2, 4, 5]), "3": 3.0}
+    )
+    assert groups_apart(sample, ["1"] * len(groups)) == {}
 
 
 def test_few_batches_are_resampled_by_single_values() -> None:

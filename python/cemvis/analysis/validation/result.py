@@ -81,6 +81,8 @@ class PropertyValidation:
         The measured values first.
     halves : Halves
         How far halves of the measured values are from each other.
+    tables_apart : dict of str to float
+        How far each table of measured values is from the others together; empty for a single one.
     compared : dict of str to Comparison
         By source, all but the measured one.
     populations : dict of str to tuple of PopulationDifference
@@ -92,6 +94,7 @@ class PropertyValidation:
     name: str
     sources: tuple[Source, ...]
     halves: Halves
+    tables_apart: dict[str, float]
     compared: dict[str, Comparison]
     populations: dict[str, tuple[PopulationDifference, ...]]
     judged: dict[str, Judged]
@@ -163,6 +166,7 @@ class PropertyValidation:
                 "halved": self.halves.halved,
                 "values_each": self.halves.values_each,
             },
+            "tables_from_the_others": self.tables_apart,
             "sources": {
                 each.label: {
                     "is_map": each.is_map,
