@@ -14,7 +14,8 @@ from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
 
-ROUGH, FINE = 0.03, 0.0003  # of log likelihood between two steps: for every start; for what is kept
+# of log likelihood between two steps: for every start; for each optimum that is nearly the best; for what is kept
+ROUGH, FINE, FINEST = 0.03, 3e-4, 3e-6
 NEAR = 10.0  # of log likelihood: EM may stop 3 short of its optimum when steps gain less than `ROUGH`
 ALIKE = 0.1  # of log likelihood: starts that came this close to each other are at the same optimum
 FLOOR = 0.01  # of a property's sd, added in squares to the covariances: more would pull fits away from the optimum
@@ -80,7 +81,8 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
             gained[alike] = finer.score(self._scaled(values)) * len(values)
             if gained[alike[0]] > most:
                 best, most = finer, float(gained[alike[0]])
-        self._keep(best, len(values), most)
+        best = self._from(best, self._scaled(values), FINEST)
+        self._keep(best, len(values), best.score(self._scaled(values)) * len(values))
         self.starts_at_best_ = int((gained > most - ALIKE).sum())
         return self
 
