@@ -42,14 +42,15 @@ Points valid_points(const Codes& codes, std::uint16_t invalid) {
   return points;
 }
 
-// A displacement from line to line, how far its displacements reach along the line, and where their rings begin in a
-// table: that of dx stands at rings + dx.
+// A displacement from line to line, how far its displacements reach along the line, where their rings are in a table
+// (that of dx at rings + dx), and how many of them no ring exceeds.
 struct LineShift {
   std::int64_t dz = 0;
   std::int64_t dy = 0;
   std::int64_t least = 0;
   std::int64_t most = 0;
   std::int64_t rings = 0;
+  std::int64_t together = 0;
 };
 
 struct Disc {
@@ -69,10 +70,13 @@ Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
       }
       const bool right_only = !everywhere && dz == 0 && dy == 0;
       const auto rings = static_cast<std::int64_t>(disc.rings.size()) + width;
-      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, rings});
+      std::vector<std::int64_t> seen(static_cast<std::size_t>(r_max) + 1);
       for (std::int64_t dx = -width; dx <= width; ++dx) {
-        disc.rings.push_back(static_cast<std::uint16_t>(ring_of_square(dz * dz + dy * dy + dx * dx)));
+        const std::int64_t ring = ring_of_square(dz * dz + dy * dy + dx * dx);
+        disc.rings.push_back(static_cast<std::uint16_t>(ring));
+        ++seen[static_cast<std::size_t>(ring)];
       }
+      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, rings, std::ranges::max(seen)});
     }
   }
   return disc;
@@ -89,11 +93,12 @@ class Tally {
         cells_(static_cast<std::size_t>(rings * problem.limit)),
         totals_(cells_.size()) {}
 
-  // A pixel and those of one line: no more than two of them, one to each side, are in one ring.
-  void begin_line() {
-    if (++lines_ > kMostLines) {
+  // What comes until the next call adds no more than `most` to one cell.
+  void begin(std::int64_t most) {
+    if (most_ + most > kMostCounted) {
       empty();
     }
+    most_ += most;
   }
 
   void add(std::size_t ring, std::uint32_t code) { ++cells_[ring * problem_.limit + code]; }
@@ -111,21 +116,21 @@ class Tally {
   }
 
  private:
-  static constexpr std::int64_t kMostLines = 32767;
+  static constexpr std::int64_t kMostCounted = 65535;
 
   void empty() {
     for (std::size_t cell = 0; cell < cells_.size(); ++cell) {
       totals_[cell] += cells_[cell];
     }
     std::ranges::fill(cells_, std::uint16_t{0});
-    lines_ = 1;
+    most_ = 0;
   }
 
   const Problem& problem_;
   Result& result_;
   std::vector<std::uint16_t> cells_;
   std::vector<std::uint64_t> totals_;
-  std::int64_t lines_ = 0;
+  std::int64_t most_ = 0;
 };
 
 // Pair codes sorted into rings before they are counted, for many codes: one ring's counters are in the cache at a time.
@@ -144,7 +149,7 @@ class Sorter {
     }
   }
 
-  void begin_line() {}
+  void begin(std::int64_t /*most*/) {}
 
   void add(std::size_t ring, std::uint32_t code) {
     std::uint16_t* to = next_[ring];
@@ -253,7 +258,7 @@ class Enumerator {
       const std::uint16_t* rings = disc_.rings.data() + (shift.rings - origin);
       const std::int32_t* cols = second_.col.data();
       const std::uint16_t* codes = second_.code.data();
-      sink.begin_line();
+      sink.begin(shift.together);
       const std::int64_t last = second_.index(other, origin + shift.most + 1);
       for (std::int64_t q = second_.index(other, origin + shift.least); q < last; ++q) {
         sink.add(rings[cols[q]], code(mine, codes[q]));

@@ -19,7 +19,6 @@ namespace cemvis::pairs {
 namespace {
 
 constexpr double kFarthestFromWhole = 0.25;
-constexpr double kMostBytes = 2e9;    // of all grids, or of all spectra
 constexpr int kMostIndicators = 128;  // levels whose spectra are kept
 
 // Seconds of one transform of one function, a number of the grid and level of the tree; measured.
@@ -51,6 +50,7 @@ struct Field {
   Place offset{};
   std::int64_t first_codes = 0;
   std::int64_t second_codes = 0;
+  double most_bytes = 0.0;
 
   [[nodiscard]] bool same() const { return second.data.empty(); }
 };
@@ -123,7 +123,7 @@ double image_bytes(const FourierGrid& grid, std::int64_t rows, std::int64_t lane
 int threads_that_fit(const Field& field, const FourierGrid& grid, std::int64_t lanes, int threads) {
   const double each =
       image_bytes(grid, std::max(field.first.shape[1], field.same() ? 0 : field.second.shape[1]), lanes, field.same());
-  return static_cast<int>(std::clamp(kMostBytes / each, 1.0, static_cast<double>(threads)));
+  return static_cast<int>(std::clamp(field.most_bytes / each, 1.0, static_cast<double>(threads)));
 }
 
 // Differences of levels: the sums over x of exp(2 pi i t (g(x + h) - g(x)) / M), M = 2 span + 1, are the
@@ -358,7 +358,7 @@ std::int64_t strip_rows(const Survey& survey, std::int64_t r_max, std::int64_t l
     return rows;
   }
   const double row_bytes = image_bytes(whole_grid(survey, r_max), 1, lanes, true);
-  const auto fitting = static_cast<std::int64_t>(kMostBytes / 2 / row_bytes) - r_max;
+  const auto fitting = static_cast<std::int64_t>(survey.request.fourier_bytes / 2 / row_bytes) - r_max;
   if (fitting >= rows) {
     return rows;
   }
@@ -386,7 +386,8 @@ double seconds_by(const Method& method, const Survey& survey, std::int64_t r_max
   }
   const double images = splits(survey) ? 1.0 : 2.0;
   const double points = static_cast<double>(grid.rows) * static_cast<double>(grid.cols);
-  if (image_bytes(grid, std::min(grid.rows, height + 2 * r_max), lanes, splits(survey)) > kMostBytes) {
+  if (image_bytes(grid, std::min(grid.rows, height + 2 * r_max), lanes, splits(survey)) >
+      survey.request.fourier_bytes) {
     return std::numeric_limits<double>::infinity();
   }
   const auto codes = static_cast<double>(method.first_codes);
@@ -397,7 +398,7 @@ double seconds_by(const Method& method, const Survey& survey, std::int64_t r_max
   if (!method.indicators) {
     return whole(codes, 1) * per_thread * (images * kCharacteristicStep + kProductStep) * 8 / width;
   }
-  if (codes > kMostIndicators || images * std::max(codes, width) * points * 8 > kMostBytes) {
+  if (codes > kMostIndicators || images * std::max(codes, width) * points * 8 > survey.request.fourier_bytes) {
     return std::numeric_limits<double>::infinity();
   }
   const double products = codes * whole(other_codes, 1) * (survey.cross ? 1.0 : 0.5 + 0.5 * width / (codes + width));
@@ -428,6 +429,7 @@ Field rows_alone(const Survey& survey, const Method& method, std::int64_t begin,
   const auto& request = survey.request;
   field.first_codes = method.first_codes;
   field.second_codes = method.second_codes;
+  field.most_bytes = request.fourier_bytes;
   field.first = encode(request.image, request.mask, {0, begin, 0}, {1, end - begin, request.image.shape[2]},
                        method.first, static_cast<std::uint16_t>(method.first_codes));
   return field;
@@ -439,6 +441,7 @@ Field two_boxes(const Survey& survey, const Method& method, std::int64_t r_max) 
   const Boxes box = fourier_boxes(survey, r_max);
   field.first_codes = method.first_codes;
   field.second_codes = method.second_codes;
+  field.most_bytes = request.fourier_bytes;
   field.first = encode(request.image, request.mask, box.first, box.first_shape, method.first,
                        static_cast<std::uint16_t>(method.first_codes));
   field.second = encode(survey.second_image(), survey.second_mask(), box.second, box.second_shape, method.second,

@@ -60,6 +60,7 @@ struct PairRequest {
   std::int64_t core_end = std::numeric_limits<std::int64_t>::max();
   int levels = kMostLevels;  // all levels lie below
   PairStatistic statistic = PairStatistic::levels;
+  double fourier_bytes = 2e9;  // that fourier may take: large images are then done in strips, on fewer threads
 };
 
 // How many numbers one bin of displacements has. Pairs of levels i <= j stand at j (j + 1) / 2 + i; with `other`, level

@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cemvis/two_point.hpp"
+#include "check.hpp"
+
+namespace {
+
+using cemvis::LevelView;
+using cemvis::PairAlgorithm;
+using cemvis::PairRequest;
+using cemvis::PairStatistic;
+using cemvis::Simd;
+
+using Levels = std::vector<std::uint8_t>;
+using Counts = std::vector<std::uint64_t>;
+
+Levels noise(std::int64_t pixels, unsigned levels, unsigned seed = 1) {
+  Levels values(static_cast<std::size_t>(pixels));
+  std::uint32_t state = seed;
+  for (auto& value : values) {
+    state = state * 1664525U + 1013904223U;
+    value = static_cast<std::uint8_t>((state >> 16U) % levels);
+  }
+  return values;
+}
+
+LevelView view(const Levels& values, std::int64_t slices, std::int64_t rows, std::int64_t cols) {
+  return {values.data(), {slices, rows, cols}, {rows * cols, cols, 1}};
+}
+
+std::vector<Simd> simd_levels() {
+  std::vector<Simd> levels;
+  for (const Simd level : {Simd::baseline, Simd::avx2, Simd::avx512}) {
+    if (level <= cemvis::detected_simd()) {
+      levels.push_back(level);
+    }
+  }
+  return levels;
+}
+
+struct Found {
+  PairAlgorithm algorithm = PairAlgorithm::automatic;
+  Counts counts;
+  Counts pairs;
+};
+
+Found counted(const PairRequest& request, std::int64_t r_max, PairAlgorithm algorithm, int threads = 1,
+              Simd level = cemvis::simd_level()) {
+  Found found;
+  found.counts.resize(static_cast<std::size_t>((r_max + 1) * cemvis::pair_cells(request)));
+  found.pairs.resize(static_cast<std::size_t>(r_max + 1));
+  found.algorithm = cemvis::radial_pair_counts(request, r_max, algorithm, found.counts, found.pairs, threads, level);
+  return found;
+}
+
+// Every first pixel with every second one, as the header defines it.
+Counts defined(const PairRequest& request, std::int64_t r_max) {
+  const bool cross = request.other.data != nullptr;
+  const std::int64_t cells = cemvis::pair_cells(request);
+  Counts counts(static_cast<std::size_t>((r_max + 1) * cells));
+  const auto& shape = request.image.shape;
+  const LevelView& second = cross ? request.other : request.image;
+  const LevelView& second_mask = cross ? request.other_mask : request.mask;
+  const auto at = [&](const LevelView& image, std::int64_t i) {
+    return image.line(i / (shape[1] * shape[2]), i / shape[2] % shape[1])[i % shape[2] * image.strides[2]];
+  };
+  const std::int64_t pixels = request.image.pixels();
+  for (std::int64_t a = 0; a < pixels; ++a) {
+    const std::int64_t line = shape[0] > 1 ? a / (shape[1] * shape[2]) : a / shape[2];
+    if (line < request.core_begin || line >= request.core_end ||
+        (request.mask.data != nullptr && at(request.mask, a) == 0)) {
+      continue;
+    }
+    for (std::int64_t b = cross ? 0 : a; b < pixels; ++b) {
+      if (second_mask.data != nullptr && at(second_mask, b) == 0) {
+        continue;
+      }
+      const std::array<std::int64_t, 3> h{b / (shape[1] * shape[2]) - a / (shape[1] * shape[2]),
+                                          b / shape[2] % shape[1] - a / shape[2] % shape[1],
+                                          b % shape[2] - a % shape[2]};
+      const auto square = static_cast<double>(h[0] * h[0] + h[1] * h[1] + h[2] * h[2]);
+      const auto ring = static_cast<std::int64_t>(std::lround(std::sqrt(square)));
+      if (ring > r_max) {
+        continue;
+      }
+      const std::int64_t i = at(request.image, a);
+      const std::int64_t j = at(second, b);
+      std::int64_t cell = std::abs(i - j);
+      if (request.statistic == PairStatistic::levels) {
+        cell = cross ? i * request.levels + j : std::max(i, j) * (std::max(i, j) + 1) / 2 + std::min(i, j);
+      }
+      ++counts[static_cast<std::size_t>(ring * cells + cell)];
+    }
+  }
+  return counts;
+}
+
+// All algorithms, threads and SIMD levels against the definition.
+void check_request(PairRequest request, std::int64_t r_max) {
+  for (const auto statistic : {PairStatistic::levels, PairStatistic::differences}) {
+    request.statistic = statistic;
+    const Counts wanted = defined(request, r_max);
+    for (const Simd level : simd_levels()) {
+      for (const auto algorithm :
+           {PairAlgorithm::automatic, PairAlgorithm::direct, PairAlgorithm::fourier, PairAlgorithm::enumeration}) {
+        if (algorithm == PairAlgorithm::fourier && request.image.shape[0] > 1) {
+          continue;
+        }
+        for (const int threads : {1, 3}) {
+          const Found found = counted(request, r_max, algorithm, threads, level);
+          CEMVIS_CHECK(found.counts == wanted);
+          CEMVIS_CHECK(algorithm == PairAlgorithm::automatic || found.algorithm == algorithm);
+        }
+      }
+    }
+  }
+}
+
+void check_counts() {
+  for (const auto& [rows, cols] : {std::array<std::int64_t, 2>{1, 1}, {1, 40}, {37, 1}, {17, 43}}) {
+    for (const unsigned levels : {2U, 5U, 256U}) {
+      const Levels image = noise(rows * cols, levels);
+      const Levels other = noise(rows * cols, levels, 7);
+      Levels mask = noise(rows * cols, 3, 9);
+      mask[0] = 1;
+      PairRequest request;
+      request.image = view(image, 1, rows, cols);
+      const std::int64_t r_max = std::min<std::int64_t>(cemvis::largest_ring(request), 12);
+      check_request(request, r_max);
+      request.mask = view(mask, 1, rows, cols);
+      check_request(request, r_max);
+      request.core_begin = rows / 3;
+      request.core_end = std::max<std::int64_t>(1, rows / 2);
+      check_request(request, r_max);
+      request.other = view(other, 1, rows, cols);
+      check_request(request, r_max);
+    }
+  }
+  const Levels volume = noise(6 * 7 * 8, 9);
+  PairRequest request;
+  request.image = view(volume, 6, 7, 8);
+  check_request(request, cemvis::largest_ring(request));
+  request.core_begin = 2;
+  request.core_end = 5;
+  check_request(request, 4);
+}
+
+// An image that fourier has to take in strips, for want of memory.
+void check_strips() {
+  const Levels image = noise(std::int64_t{300} * 90, 6);
+  PairRequest request;
+  request.image = view(image, 1, 300, 90);
+  request.levels = 6;
+  for (const auto statistic : {PairStatistic::levels, PairStatistic::differences}) {
+    request.statistic = statistic;
+    request.fourier_bytes = 2e9;
+    const Found direct = counted(request, 9, PairAlgorithm::direct);
+    for (const double bytes : {2e9, 4e6, 1e6, 1.0}) {
+      request.fourier_bytes = bytes;
+      const Found found = counted(request, 9, PairAlgorithm::fourier, 2);
+      CEMVIS_CHECK(found.algorithm == PairAlgorithm::fourier);
+      CEMVIS_CHECK(found.counts == direct.counts);
+      CEMVIS_CHECK(found.pairs == direct.pairs);
+    }
+  }
+}
+
+// Counts are added to what there is.
+void check_adding() {
+  const Levels image = noise(200, 4);
+  PairRequest request;
+  request.image = view(image, 1, 10, 20);
+  for (const auto algorithm : {PairAlgorithm::direct, PairAlgorithm::fourier, PairAlgorithm::enumeration}) {
+    Found found = counted(request, 3, algorithm);
+    const Counts once = found.counts;
+    cemvis::radial_pair_counts(request, 3, algorithm, found.counts, found.pairs, 2);
+    for (std::size_t cell = 0; cell < once.size(); ++cell) {
+      CEMVIS_CHECK(found.counts[cell] == 2 * once[cell]);
+    }
+  }
+}
+
+void check_refusals() {
+  const Levels image = noise(60, 9);
+  const Levels empty(60);
+  PairRequest request;
+  request.image = view(image, 1, 6, 10);
+  const auto count = [](const PairRequest& wrong, std::int64_t r_max, std::size_t missing = 0) {
+    Counts counts(static_cast<std::size_t>((r_max + 1) * cemvis::pair_cells(wrong)) - missing);
+    Counts pairs(static_cast<std::size_t>(r_max + 1));
+    cemvis::radial_pair_counts(wrong, r_max, PairAlgorithm::direct, counts, pairs, 1);
+  };
+  count(request, 10);
+  CEMVIS_CHECK_THROWS(count(request, 11), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(count(request, 3, 1), std::invalid_argument);
+  PairRequest wrong = request;
+  wrong.mask = view(empty, 1, 6, 10);
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  wrong = request;
+  wrong.mask = view(image, 1, 10, 6);
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  wrong = request;
+  wrong.levels = 5;
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  wrong.levels = 257;
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  wrong = request;
+  wrong.core_begin = 6;
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  wrong = request;
+  wrong.periodic = true;
+  count(wrong, 3);
+  CEMVIS_CHECK_THROWS(count(wrong, 4), std::invalid_argument);
+  wrong.core_begin = 1;
+  CEMVIS_CHECK_THROWS(count(wrong, 3), std::invalid_argument);
+  CEMVIS_CHECK(cemvis::pair_algorithm_named("pairs") == PairAlgorithm::enumeration);
+  CEMVIS_CHECK_THROWS(cemvis::pair_algorithm_named("fft"), std::invalid_argument);
+}
+
+}  // namespace
+
+int main() {
+  check_counts();
+  check_strips();
+  check_adding();
+  check_refusals();
+}
