@@ -71,7 +71,7 @@ class PairCounts:
             msg = f"r is {r}; wanted 0 to {self.r_max}"
             raise InputError(msg)
         if self.ordered:
-            return self.counts[r].reshape(self.levels, self.levels).copy()
+            return np.array(self.counts[r].reshape(self.levels, self.levels))
         matrix = np.zeros((self.levels, self.levels), dtype=np.uint64)
         high, low = np.tril_indices(self.levels)
         matrix[low, high] = self.counts[r]
@@ -84,10 +84,9 @@ class PairCounts:
                 msg = f"level {level} is not one of 0 to {self.levels - 1}"
                 raise InputError(msg)
         if self.ordered:
-            return self.counts[:, i * self.levels + j].copy()
+            return np.array(self.counts[:, i * self.levels + j])
         low, high = min(i, j), max(i, j)
-        curve: NDArray[np.uint64] = self.counts[:, high * (high + 1) // 2 + low].copy()
-        return curve
+        return np.array(self.counts[:, high * (high + 1) // 2 + low])
 
     def differences(self) -> DifferenceCounts:
         """Add up the counts along ``|i - j|``."""
@@ -264,8 +263,8 @@ def pair_counts(
     >>> import numpy as np
     >>> found = pair_counts(np.array([[0, 1], [1, 1]], dtype=np.uint8), r_max=1, levels=2)
     >>> found.dense(1)
-    array([[0, 4],
-           [0, 2]], dtype=uint64)
+    array([[0, 3],
+           [0, 3]], dtype=uint64)
     """
     views = _views(image, mask, other, other_mask)
     core = _rows(core_rows, image)
@@ -318,7 +317,7 @@ def difference_counts(
     >>> import numpy as np
     >>> difference_counts(np.array([[0, 3], [3, 3]], dtype=np.uint8), r_max=1, levels=4).counts
     array([[4, 0, 0, 0],
-           [2, 0, 0, 4]], dtype=uint64)
+           [3, 0, 0, 3]], dtype=uint64)
     """
     views = _views(image, mask, other, other_mask)
     core = _rows(core_rows, image)
