@@ -136,5 +136,5 @@ def mixtures_of(folder: Path, output: Path, **options: Any) -> Path:
     values = map_values()["modulus"]
     numbers = np.where(np.isnan(values), 0, np.where(values < 40, 1, 2)).astype(np.uint8)
     legend = {"0": "not mapped", "1": "soft", "2": "hard", "255": "uncertain"}
-    raster(output / "population_map.ome.tif", numbers, "Population by modulus", origin={"legend": legend})
+    raster(output / "population_map.ome.tif", numbers, "Population by modulus", origin={"legend": legend, "map": about})
     return output

@@ -135,9 +135,19 @@ def test_mixtures_go_over_the_values_of_their_map(mapped, mixtures, tmp_path) ->
         assert "Not supported by the data." in section
         assert section.count('class="bars"') == (2 if section is sections[0] else 1)
     assert len(result.warnings) == 1
-    assert "populations in modulus are not supported by the data: BIC prefers 3 (and 1 more" in result.warnings[0]
+    assert "populations in modulus are not supported by the data: BIC prefers 3 (more below: 1)" in result.warnings[0]
     layer = next(each for each in views(text)[0]["layers"] if each["name"] == "Population by modulus")
     assert layer["legend"] == {"0": "not mapped", "1": "soft", "2": "hard", "255": "uncertain"}
+
+
+def test_populations_of_indents_on_a_map_go_there_without_their_curves(mapped, tmp_path) -> None:
+    found = mixtures_of(mapped, tmp_path / "found")
+    record = json.loads((found / "populations.json").read_text())
+    (found / "populations.json").write_text(json.dumps({**record, "inputs": [{"path": "gone.csv"}]}))
+    text, result = report([mapped, found], tmp_path / "r.html")
+    assert [each["name"] for each in views(text)[0]["layers"]].count("Population by modulus") == 1
+    assert "<polyline" not in text.split("<section")[1]
+    assert "gone.csv is not there any more" in result.warnings[0]
 
 
 def test_mixtures_of_another_map_do_not(mapped, tmp_path) -> None:
@@ -390,12 +400,13 @@ def test_figures_are_written_as_pdf_and_png(mapped, mixtures, tmp_path) -> None:
         assert path.read_bytes()[:4] == {".pdf": b"%PDF", ".png": b"\x89PNG"}[path.suffix]
     with Image.open(tmp_path / "figures" / "map-modulus.png") as image:
         assert image.info["dpi"][0] == pytest.approx(300, rel=1e-3)
-    before = (tmp_path / "figures" / "map-modulus.pdf").read_bytes()
+    names = [f"found-modulus-distribution{end}" for end in (".pdf", ".png")]
+    before = [(tmp_path / "figures" / name).read_bytes() for name in names]
     with pytest.raises(OutputExistsError, match="map-modulus"):
         write_report([mapped], tmp_path / "s.html", ReportConfig(figures=tmp_path / "figures"))
     assert not (tmp_path / "s.html").exists()
-    write_report([mapped, mixtures], tmp_path / "r.html", ReportConfig(figures=tmp_path / "figures"), overwrite=True)
-    assert (tmp_path / "figures" / "map-modulus.pdf").read_bytes() == before
+    write_report([mixtures], tmp_path / "r.html", ReportConfig(figures=tmp_path / "figures"), overwrite=True)
+    assert [(tmp_path / "figures" / name).read_bytes() for name in names] == before
 
 
 def test_large_pages_are_made_smaller_until_they_fit(mapped, tmp_path, monkeypatch) -> None:

@@ -172,8 +172,9 @@ def _validated_facts(record: Any) -> Facts:
 
 
 def _indents_facts(record: Any) -> Facts:
-    found = [Fact("indents", count(number(record, "indents")))] if number(record, "indents") is not None else []
-    return found or _plain_facts(record)
+    files = len(items(record, "sources"))
+    told = ", ".join(f"{count(number(record, 'status', name))} {name}" for name, _ in entries(record, "status"))
+    return [Fact("tests", count(number(record, "tests")), told), Fact("files", str(files))]
 
 
 def _plain_facts(record: Any) -> Facts:
@@ -191,7 +192,7 @@ def warnings_in(record: Any) -> tuple[str, ...]:
     for name, each in entries(record, "found"):
         if dig(each, "supported") is False:
             why = texts(each, "verdict")
-            more = f" (and {len(why) - 1} more remarks, below)" if len(why) > 1 else ""
+            more = f" (more below: {len(why) - 1})" if len(why) > 1 else ""
             found.append(f"populations in {name} are not supported by the data: {(*why, 'see below')[0]}{more}")
     return tuple(found)
 
@@ -273,7 +274,7 @@ KINDS = (
     Kind(
         "indents",
         "An indenter's files as one table.",
-        lambda file, record: file.startswith("indents") and "columns" in record,
+        lambda _file, record: {"tests", "sources", "units"} <= set(record),
         _indents_facts,
     ),
 )

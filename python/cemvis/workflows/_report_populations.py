@@ -16,7 +16,7 @@ from cemvis.report.page.content import Chart, Curve
 from cemvis.workflows._deconvolve_sources import PROPERTIES, read_tables
 from cemvis.workflows._map_files import raster_name
 from cemvis.workflows._report_folder import RunFolder, dig, items, number, there
-from cemvis.workflows._report_rasters import RasterFile, edges_for, raster_chart
+from cemvis.workflows._report_rasters import RasterFile, edges_for, origin_in, raster_chart
 
 RECORD, MAP = "populations.json", "population_map.ome.tif"
 _FORMAT = "cemvis deconvolve"
@@ -72,12 +72,18 @@ class Mixtures:
         return items(self.record, "found", name, "populations")
 
     def is_of(self, record: Any) -> bool:
-        """Return whether the mixtures, or the map of populations, are of the map that `record` is the summary of."""
-        for about in items(self.record, "inputs"):
-            keys = ("mosaic", "grid", "model")
-            if all(dig(about, key) is not None and dig(about, key) == dig(record, key) for key in keys):
-                return True
-        return False
+        """Return whether the mixtures were found in the map that `record` is the summary of."""
+        return any(_same_map(about, record) for about in items(self.record, "inputs"))
+
+    def sorted_map(self, record: Any) -> Path | None:
+        """Return the map of populations if it is of the map that `record` is the summary of."""
+        path = self.folder.path / MAP
+        try:
+            raster = RasterFile.open(path) if path.is_file() else None
+        except CemvisError:
+            return None  # its own section says so
+        same = raster is not None and _same_map(dig(origin_in(raster.description), "map"), record)
+        return path if same else None
 
     def charts(self, maps: Sequence[RunFolder]) -> tuple[list[Chart], list[str]]:
         """Return a chart a property, and what could not be drawn and why."""
@@ -112,6 +118,11 @@ class Mixtures:
             return _table_values(inputs, self.folder.path), []
         except (CemvisError, OSError) as error:
             return {}, [f"Curves are drawn without the values they were fitted to: {error}."]
+
+
+def _same_map(about: Any, record: Any) -> bool:
+    keys = ("mosaic", "grid", "model")
+    return all(dig(about, key) is not None and dig(about, key) == dig(record, key) for key in keys)
 
 
 def _map_rasters(path: Path) -> dict[str, Any]:

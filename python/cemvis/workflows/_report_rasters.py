@@ -19,7 +19,7 @@ from cemvis.report.deconvolution import COLOURS
 from cemvis.report.page.content import Chart, ClassLayer, Curve, Extent, ValueLayer
 from cemvis.workflows._deconvolve_map import opened_raster
 from cemvis.workflows._map_figures import mean_over_squares
-from cemvis.workflows._report_folder import LARGEST
+from cemvis.workflows._report_folder import LARGEST, entries
 
 BINS = 80
 LARGEST_SIDE = 1024
@@ -175,15 +175,20 @@ def _is_special(key: int, text: str) -> bool:
 
 
 def _legend(description: str) -> dict[int, str]:
-    words, brace, rest = description.partition(" {")
-    try:
-        told = json.loads(brace.strip() + rest).get("legend")
-    except (ValueError, AttributeError):
-        told = None
-    if isinstance(told, dict):
-        return {int(key): str(text) for key, text in told.items() if str(key).isdecimal() and int(key) < 256}
-    found = _NUMBERED.findall(words)
+    told = entries(origin_in(description), "legend")
+    if told:
+        return {int(key): str(text) for key, text in told if key.isdecimal() and int(key) < 256}
+    found = _NUMBERED.findall(description.partition(" {")[0])
     return {int(key): _legible(text.strip()) for key, text in found if int(key) < 256}
+
+
+def origin_in(description: str) -> Any:
+    """Return what a raster's description says of its origin; None if it does not."""
+    _, brace, rest = description.partition(" {")
+    try:
+        return json.loads(brace.strip() + rest)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _legible(text: str) -> str:

@@ -14,7 +14,7 @@ from cemvis.report.page.content import Block, Chart, Message, Picture, Section, 
 from cemvis.workflows._report_folder import LARGEST, MOST_ROWS, RunFolder, dig, texts, there
 from cemvis.workflows._report_kinds import notes_in, recognised, warnings_in
 from cemvis.workflows._report_origin import origins_of
-from cemvis.workflows._report_populations import MAP, Mixtures, table_chart
+from cemvis.workflows._report_populations import Mixtures, table_chart
 from cemvis.workflows._report_rasters import RasterFile, raster_chart
 from cemvis.workflows._report_view import Sources, view_of
 
@@ -45,7 +45,8 @@ def _section(folder: RunFolder, folders: Sequence[RunFolder], mixtures: Sequence
     warned = [*folder.problems, *warnings_in(record), *_missing(folder, record)]
     own = next((each for each in mixtures if each.folder is folder), None)
     of_map = next((each for each in mixtures if own is None and each.is_of(record)), None)
-    beside = [of_map.folder.path / MAP] if of_map is not None and (of_map.folder.path / MAP).is_file() else []
+    others = [] if own is not None else [each.sorted_map(record) for each in mixtures]
+    beside = [path for path in others if path is not None]
     seen = view_of(folder, record, sources, beside=beside)
     warned += seen.problems
     blocks: list[Block] = [] if seen.view is None else [seen.view]
