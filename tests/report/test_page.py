@@ -253,6 +253,7 @@ def test_warnings_stand_up_front_with_the_folder_that_warns() -> None:
     assert first < text.index("<section")
     assert '<a href="#part-1">run-7</a>' in text[first : text.index("<section")]
     assert 'class="warnings"' not in page_text([Section("a", "map", "")], title="a")
+    assert page_text([Section("a", "map", "", ("look out",))], title="b").count("look out") == 1
 
 
 def test_sizes_in_words() -> None:

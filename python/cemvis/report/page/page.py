@@ -19,7 +19,7 @@ def page_text(sections: Sequence[Section], *, title: str) -> str:
     names = [f"part-{number}" for number in range(1, len(sections) + 1)]
     alone = len(sections) == 1
     body = [
-        _section(each, name, drawer, alone=alone and each.title == title)
+        _section(each, name, drawer, alone=alone, same_title=each.title == title)
         for each, name in zip(sections, names, strict=True)
     ]
     script = "\n".join(asset(name).rstrip() for name in SCRIPTS) + "\n"
@@ -50,6 +50,8 @@ def _subtitle(sections: Sequence[Section]) -> str:
 def _all_warnings(sections: Sequence[Section], names: Sequence[str]) -> Html:
     told = [
         element("li", element("a", section.title, href=f"#{name}"), ": ", text)
+        if len(sections) > 1
+        else element("li", text)
         for section, name in zip(sections, names, strict=True)
         for text in section.warnings
     ]
@@ -69,7 +71,7 @@ def _contents(sections: Sequence[Section], names: Sequence[str]) -> Html:
     return element("nav", element("ul", *links), aria_label="Contents")
 
 
-def _section(section: Section, name: str, drawer: Drawer, *, alone: bool) -> Html:
+def _section(section: Section, name: str, drawer: Drawer, *, alone: bool, same_title: bool) -> Html:
     head = element(
         "div",
         element("p", section.kind, class_="kind"),
@@ -80,7 +82,7 @@ def _section(section: Section, name: str, drawer: Drawer, *, alone: bool) -> Htm
     notes = element("ul", *(element("li", each) for each in section.notes), class_="notes") if section.notes else None
     warned = (
         element("ul", *(element("li", each) for each in section.warnings), class_="warned")
-        if section.warnings
+        if section.warnings and not alone  # they stand right above
         else None
     )
     return element(
@@ -94,7 +96,7 @@ def _section(section: Section, name: str, drawer: Drawer, *, alone: bool) -> Htm
         *drawn_records(section.records),
         _files(section),
         id=name,
-        class_="single" if alone else None,
+        class_="single" if alone and same_title else None,
         aria_label=section.title,
     )
 
