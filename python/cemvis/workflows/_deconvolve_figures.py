@@ -67,7 +67,7 @@ def draw_map(
         for first, band in bands(raster):
             rows.append(band[-first % every :: every, ::every])
     uncertain = shares["share_uncertain"] or 0.0
-    thinned = f" Every {every}th cell of a row and column is shown." if every > 1 else ""
+    thinned = f" One cell in {every} of each row and column is shown." if every > 1 else ""
     figure = population_map_figure(
         np.concatenate(rows),
         found.names(),
