@@ -97,6 +97,7 @@ def test_populations_that_are_not_there_are_said_so_plainly() -> None:
     assert any("4 populations are not supported: BIC prefers 2" in line for line in four.verdict)
     two, mixture = deconvolve(data, settings=Settings(**QUICK))
     assert two.supported
+    assert any(line.startswith("intervals rest on 10 batches: below 20") for line in two.verdict)
     assert len(two.populations) == 2
     for each, truth in zip(two.populations, (20.0, 60.0), strict=True):
         assert each.means["modulus"].low < truth < each.means["modulus"].high

@@ -14,6 +14,7 @@ from cemvis.analysis.indentation.deconvolution.selection import Candidate, Famil
 DECISIVE = 10.0  # of BIC: strong evidence (Kass and Raftery 1995, doi:10.1080/01621459.1995.10476572)
 LEAST_FRACTION = 0.01
 FEWEST_EACH = 25  # values a population, below which its standard deviation is not known to 15 %
+FEW_BATCHES = 20  # with 8 of independent samples, 95 % intervals of A3 held in 21 to 25 of 25 repetitions
 FEW_FOR_FOUR = 10_000  # at 5,000 samples of Liang et al.'s A3, 95 % intervals held in 85 to 95 % of repetitions
 # of each phase's name: mean and sd of its population in Liang et al. (2023), Table 1, test area A3, in GPa
 USUAL_GPA = ((26.54, 4.06), (34.81, 6.76), (52.46, 16.73), (121.88, 27.46))
@@ -110,7 +111,13 @@ def remarks(
 
     `scatter` is how many times as far the means of batches scatter as those of independent values would.
     """
-    said = [remark_of_batches(batches, scatter)] if draws.unit == "indents" else []
+    said = []
+    if draws.unit == "indents":
+        said.append(remark_of_batches(batches, scatter))
+    elif draws.units < FEW_BATCHES:
+        said.append(
+            f"intervals rest on {draws.units} batches: below {FEW_BATCHES} they are rough, and often too narrow"
+        )
     if found:
         by_bic = min(found, key=lambda each: each.bic).populations
         by_icl = min(found, key=lambda each: each.icl).populations
