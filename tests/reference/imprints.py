@@ -119,20 +119,27 @@ def batch(
     image = background((int(rows_px), int(cols_px)), random, **of_background)  # type: ignore[arg-type]
     absent = random.random((rows, columns)) < missing
     scale = float(image.std()) * contrast
-    for x, y in places[~absent] if contrast else ():
-        at_x, at_y = round(float(x)), round(float(y))
-        part = imprint(
-            float(x) - at_x,
-            float(y) - at_y,
+    if contrast:
+        add_imprints(
+            image,
+            places[~absent],
+            level=scale,
             size_px=size_px,
             angle_rad=angle_rad,
             blur_px=blur_px,
             shape=shape,
             outline=outline,
         )
-        _add(image, part * scale, at_x, at_y)
     grey = np.clip(np.rint(128 + 25 * image), 0, 255).astype(np.uint8)
     return Batch(grey, places, origin, absent)
+
+
+def add_imprints(image: NDArray[np.float32], places_px: NDArray[np.float64], *, level: float, **looks: object) -> None:
+    """Add imprints that change the grey level by `level` where they are, in place; see `imprint` for their looks."""
+    for x, y in places_px:
+        at_x, at_y = round(float(x)), round(float(y))
+        part = imprint(float(x) - at_x, float(y) - at_y, **looks)  # type: ignore[arg-type]
+        _add(image, part * level, at_x, at_y)
 
 
 def _turned(xy: NDArray[np.float64], angle_rad: float) -> NDArray[np.float64]:

@@ -39,6 +39,8 @@ _SIZES = np.array([0.15, 0.22, 0.3, 0.4, 0.52])  # of a template, in pitches
 _OFF_CENTRE = np.stack(np.meshgrid([0, -0.3, 0.3], [0, -0.3, 0.3]), axis=-1).reshape(-1, 2)  # in pitches
 _SAMPLE_PX = 2048
 _ROUNDS = 3
+_MOST_ROUNDS = 10
+_STILL_PX = 0.1  # centre of the mean imprint beyond which the grid isn't where the template says
 _PLAIN = 2.0  # mean score of a row that is sure to show, whatever a half learned template promises
 _MOST_PLACES = 20  # along a side
 
@@ -95,10 +97,12 @@ def _learned(image: Image, grid: Grid, search: Search) -> tuple[Appearance, Foun
         rough, evidence = fit_coarse(responses, near, search, filter_.amplitude, least=_PLAIN)
     fine = measured_spectrum(_sample(image, rough.grid), block_px=min(512, max(64, int(2 * pitch))))
     template = fit.template.scaled(1 / factor)
-    for _ in range(_ROUNDS):
+    for done in range(_MOST_ROUNDS):
         mean, count = mean_window(image, rough.grid.places()[rough.grid.present], _odd(0.8 * pitch))
         window = MeanWindow(mean, fine, count, shift_px=0.25 * pitch)
         fit = window.resized(template, shaded=True)
+        if done >= _ROUNDS and np.hypot(*fit.centre_px) < _STILL_PX:
+            break
         template = fit.template
         appearance = Appearance(template, fine, coarse, factor)
         at = Fitted(rough.score, rough.grid.shifted(fit.centre_px), rough.spread_px)

@@ -14,6 +14,9 @@ Floats = NDArray[np.float32]
 
 _BINS_PER_OCTAVE = 6
 _MOST_BLOCKS = 100
+_LEAST_NOISE = (
+    0.03  # of the variance, as white noise: no template is as true as a smooth background asks
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Spectrum:
 def measured_spectrum(image: Floats, *, block_px: int = 256) -> Spectrum:
     """Return the power spectrum of an image, averaged over directions.
 
-    The median over Hann-windowed blocks, so that a few blocks with large grains or imprints don't decide.
+    The median over Hann-windowed blocks, so that a few blocks with large grains or imprints don't decide. At least 3 %
+    of the variance is taken for white noise.
 
     Parameters
     ----------
@@ -87,7 +91,7 @@ def _radial(power: NDArray[np.floating], block_px: int) -> Spectrum:
     if not mean.max() > 0:
         msg = "the image is constant: there is nothing to find in it"
         raise InputError(msg)
-    return Spectrum(frequency, np.maximum(mean, 1e-6 * mean.max()))
+    return Spectrum(frequency, np.maximum(mean, _LEAST_NOISE * power.mean()))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _SMOOTHINGS = (1.5, 0.0)  # of coarse scores: broad peaks forgive a lean, sharp 
 _SHARP = 0.6  # offsets by which a place may be off before a sharp peak is missed
 _LONGEST = 0.65  # of the pitch, beyond which the neighbour's imprint is found
 _FINE_SMOOTHINGS = (2.0, 0.0)
+_FINE_STARTS = 2
 _NEAR, _NEAR_MARGIN = 4, 3  # offsets within which leans are tried, and by which they may carry places away
 _SAMPLES = 2  # to an offset then: rounding to whole ones would blur sharp peaks
 _SETTLING_PX = 9  # from the grid, beyond which no scores matter at last
@@ -264,7 +265,9 @@ def fine_fit(image: Image, coarse: Fitted, appearance: Appearance, search: Searc
     radius = max(4, 2 * appearance.factor)
     scores = _straightened(fine_scores(image, filter_, coarse.grid, radius), coarse.grid, radius)
     fit = Fit(search.walk_px, filter_.amplitude)
-    found = []
+    # Sharp edges answer in a needle between ridges, which smoothing would bury.
+    straight = fit.moved(scores, coarse.grid, radius - 1, starts=_FINE_STARTS)
+    found = [fit.leaned(scores, straight, max(3, radius // 3), step_px=_SHARP)]
     for smooth in _FINE_SMOOTHINGS:
         broad, first = (scores.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (scores, fit)
         moved = first.moved(broad, coarse.grid, radius - 1)
