@@ -18,13 +18,14 @@ namespace cemvis {
 namespace pairs {
 namespace {
 
-// Seconds, measured: of a pair of places counted directly in pair codes, in differences two at a time and in more at a
-// time; of dropping an invalid one; of a pair of valid pixels; and of a line of the image for each displacement.
-constexpr double kDirectPair = 0.42e-9;
-constexpr double kDirectTwo = 0.26e-9;
-constexpr double kDirectMany = 0.12e-9;
-constexpr double kCompact = 0.35e-9;
-constexpr double kEnumerated = 1.3e-9;
+// Seconds, measured: of a pair of places counted directly in many pair codes, two at a time and more at a time; of
+// dropping an invalid one; of a pair of valid pixels counted in few and in many codes; of a line for each displacement.
+constexpr double kDirectPair = 0.45e-9;
+constexpr double kDirectTwo = 0.28e-9;
+constexpr double kDirectMany = 0.2e-9;
+constexpr double kCompact = 0.5e-9;
+constexpr double kEnumeratedFew = 3e-9;
+constexpr double kEnumeratedMany = 7e-9;
 constexpr double kDirectLine = 8e-9;
 constexpr double kEnumeratedLine = 6e-9;
 
@@ -54,12 +55,18 @@ PairTotals pair_totals(const Survey& survey, std::int64_t r_max) {
   return totals;
 }
 
-double direct_seconds(const Survey& survey, const PairTotals& totals) {
-  const auto levels = static_cast<double>(survey.both.size());
-  double codes = levels * (levels + 1) / 2;
-  if (survey.request.statistic == PairStatistic::differences) {
-    codes = std::min(codes, survey.span() + 1.0);
+// How many pair codes there are.
+double pair_codes(const Survey& survey) {
+  if (survey.cross && survey.request.statistic == PairStatistic::levels) {
+    return static_cast<double>(survey.first.size()) * static_cast<double>(survey.second.size());
   }
+  const auto levels = static_cast<double>(survey.both.size());
+  const double codes = levels * (levels + 1) / 2;
+  return survey.request.statistic == PairStatistic::levels ? codes : std::min(codes, survey.span() + 1.0);
+}
+
+double direct_seconds(const Survey& survey, const PairTotals& totals) {
+  const double codes = pair_codes(survey);
   const double counted = codes > 257 ? kDirectPair : (codes > 25 ? kDirectTwo : kDirectMany);
   const double each = survey.masked() ? kCompact + counted * survey.valid_share : counted;
   return totals.places * each + totals.lines * kDirectLine;
@@ -71,8 +78,10 @@ PairPlan plan(const Survey& survey, std::int64_t r_max, int threads) {
   const PairTotals totals = pair_totals(survey, r_max);
   PairPlan plan;
   plan.direct_s = direct_seconds(survey, totals) / threads;
+  const double enumerated =
+      pair_codes(survey) * static_cast<double>(r_max + 1) <= 262144 ? kEnumeratedFew : kEnumeratedMany;
   plan.enumeration_s =
-      (totals.places * survey.valid_share * kEnumerated + totals.line_shifts * kEnumeratedLine) / threads;
+      (totals.places * survey.valid_share * enumerated + totals.line_shifts * kEnumeratedLine) / threads;
   plan.fourier_s = fourier_seconds(survey, r_max, threads);
   plan.chosen = PairAlgorithm::direct;
   double best = plan.direct_s;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <span>
 #include <vector>
@@ -15,10 +16,12 @@ namespace {
 
 // A table of counters has to fit the first cache with room to spare.
 constexpr std::uint32_t kMostCells = 16384;
+// Two tables in turn, where they are small: neighbouring increments of one cell wait for each other.
+constexpr std::uint32_t kMostDoubled = 2048;
 constexpr std::int64_t kMostCounted = 65535;  // what a counter can hold
 constexpr std::int64_t kMostTotal = std::int64_t{1} << 31U;
 constexpr std::int64_t kSegment = 4096;   // pixels of a line done at once
-constexpr std::int64_t kBuffered = 8192;  // codes before they are counted
+constexpr std::int64_t kBuffered = 4096;  // codes before they are counted
 constexpr double kUnitPairs = 16e6;
 
 // How many pair codes make one increment, and how.
@@ -31,11 +34,11 @@ struct Grouping {
 Grouping grouping(std::uint32_t codes) {
   std::int64_t group = 1;
   std::uint64_t cells = codes;
-  while (cells * codes <= kMostCells && group < 16) {
+  while (codes > 1 && cells * codes <= kMostCells) {
     cells *= codes;
     ++group;
   }
-  if (group == 1 && codes <= 257) {
+  if (group <= 2 && codes <= 257) {
     return {2, true, codes * (codes + 1) / 2};
   }
   return {group, false, static_cast<std::uint32_t>(cells)};
@@ -49,8 +52,7 @@ class Counter {
         codes_(codes),
         masked_(masked),
         grouping_(grouping(codes)),
-        // Neighbouring increments of one cell wait for each other: two tables, where they are small, take turns.
-        stride_(2 * grouping_.cells <= kMostCells ? static_cast<std::int64_t>(grouping_.cells) : 0),
+        stride_(grouping_.cells <= kMostDoubled ? static_cast<std::int64_t>(grouping_.cells) : 0),
         buffer_(kBuffered + kSegment + kPairSlack),
         joined_(grouping_.unordered ? buffer_.size() : 0),
         cells_(grouping_.cells + static_cast<std::size_t>(stride_)),
@@ -66,6 +68,31 @@ class Counter {
     most_ += grouping_.group == 1 ? most : 0;
     if (filled_ >= kBuffered || most_ > kMostCounted - kSegment) {
       count_buffer();
+    }
+  }
+
+  // Whether pairs may be counted at once, without being gathered first.
+  [[nodiscard]] bool takes_lines(Coding coding) const {
+    return !masked_ && ((coding == Coding::triangular && grouping_.group == 1) ||
+                        (coding == Coding::differences && grouping_.unordered));
+  }
+
+  // Counts the pairs of two lines; no code occurs more than `most` times.
+  void take_lines(Coding coding, const std::uint16_t* one, const std::uint16_t* other, std::int64_t count,
+                  std::int64_t most) {
+    const bool two = coding == Coding::differences;
+    if (most_ + most > kMostCounted) {
+      empty();
+    }
+    most_ += two ? count / 2 : most;
+    total_ += count;
+    if (!two) {
+      loops_.count_triangular(one, other, count, cells_.data());
+      return;
+    }
+    loops_.count_differences(one, other, count, cells_.data());
+    if (count % 2 != 0) {
+      ++left_over_[static_cast<std::size_t>(std::abs(one[count - 1] - other[count - 1]))];
     }
   }
 
@@ -138,11 +165,20 @@ class Counter {
       }
       return;
     }
-    for (std::uint32_t cell = 0; cell < grouping_.cells; ++cell) {
-      std::uint32_t rest = cell;
-      for (std::int64_t p = 0; p < grouping_.group; ++p, rest /= codes_) {
-        left_over_[rest % codes_] += wide_[cell];
+    // Code by code: the sums over the first one are the counts of the groups of the others.
+    std::vector<std::uint64_t> groups(wide_.begin(), wide_.begin() + grouping_.cells);
+    while (groups.size() > 1) {
+      const std::size_t rest = groups.size() / codes_;
+      for (std::size_t others = 0; others < rest; ++others) {
+        std::uint64_t sum = 0;
+        for (std::uint32_t code = 0; code < codes_; ++code) {
+          const std::uint64_t count = groups[others * codes_ + code];
+          left_over_[code] += count;
+          sum += count;
+        }
+        groups[others] = sum;
       }
+      groups.resize(rest);
     }
   }
 
@@ -247,8 +283,13 @@ class Director {
     const std::uint16_t* other = second.line(other_z, other_y) + right;
     for (std::int64_t x = std::max(line.begin, -right); x < end; x += kSegment) {
       const std::int64_t count = std::min(kSegment, end - x);
+      const std::int64_t most = problem_.coding == Coding::differences ? count : std::min(count, line.most);
+      if (counter.takes_lines(problem_.coding)) {
+        counter.take_lines(problem_.coding, one + x, other + x, count, most);
+        continue;
+      }
       code_(one + x, other + x, count, counter.room());
-      counter.take(count, problem_.coding == Coding::differences ? count : std::min(count, line.most));
+      counter.take(count, most);
     }
   }
 

@@ -6,13 +6,8 @@ PairTransform::~PairTransform() = default;
 
 const PairLoops& pair_loops(Simd level) {
 #ifdef CEMVIS_X86_SIMD
-  switch (level) {
-    case Simd::avx512:
-      return avx512::pair_loops;
-    case Simd::avx2:
-      return avx2::pair_loops;
-    case Simd::baseline:
-      break;
+  if (level != Simd::baseline) {
+    return avx2::pair_loops;
   }
 #endif
   (void)level;

@@ -18,10 +18,12 @@ namespace {
 
 namespace fft = pocketfft::detail;
 
+// Two at a time at every level: longer vectors make the lines and grids of complex numbers too long for their caches,
+// which costs more than the arithmetic saves.
 #ifdef POCKETFFT_NO_VECTORS
 using Lanes = double;
 #else
-using Lanes = fft::vtype_t<double>;
+using Lanes __attribute__((vector_size(16))) = double;
 #endif
 constexpr std::int64_t kLanes = sizeof(Lanes) / sizeof(double);
 

@@ -19,6 +19,11 @@ struct PairLoops {
   CodeLoop triangular;   // the place of the unordered pair: j (j + 1) / 2 + i of its smaller code i and its larger j
   CodeLoop ordered;      // min(a + b, 65535)
   CodeLoop differences;  // |a - b|
+  // One more in the cell of each triangular code.
+  void (*count_triangular)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* cells);
+  // One more in the cell of the triangular code of each two differences, one of the first half and one of the second;
+  // of an odd count the last one is left out.
+  void (*count_differences)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* cells);
   // Moves the codes below the limit to the front; returns how many they are.
   std::int64_t (*compact)(std::uint16_t* codes, std::int64_t count, std::uint16_t limit);
   // codes[x] = c0 + base (c1 + base (c2 + ...)) of the `group` codes c_p = codes[x + p count]
@@ -92,8 +97,8 @@ namespace avx2 {
 extern const PairLoops pair_loops;
 extern const PairTransforms pair_transforms;
 }  // namespace avx2
-namespace avx512 {
-extern const PairLoops pair_loops;
+namespace avx512 {  // pair_loops are slower with 512 bits: codes go through narrow registers on their way to the
+                    // counters
 extern const PairTransforms pair_transforms;
 }  // namespace avx512
 
