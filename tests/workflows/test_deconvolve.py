@@ -178,6 +178,10 @@ def test_values_of_a_map_are_counted_by_block_exactly(tmp_path) -> None:
     assert not found.discrete
     assert found.size == smooth.size
     assert np.average(found.centre, weights=found.total) == pytest.approx(smooth.mean(), abs=0.01)
+    width = found.upper - found.lower
+    assert 5 / 32 / 1.3 < np.median(width) < 5 / 32 * 1.1  # as fine as for indents, and no finer
+    counted, _ = np.histogram(smooth.astype(np.float32), np.append(found.lower, found.upper[-1]))
+    assert np.abs(counted - found.total).sum() <= 8  # rounding at the ends of intervals apart
     with pytest.raises(InputError, match="that varies"):
         grouped_map(MapFolder.open(write_map(tmp_path / "flat", np.full((5, 5), 3.0))), "modulus")
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from cemvis._files import access_errors, sha256_of
 from cemvis.analysis.indentation.deconvolution.assignment import UNCERTAIN, assigned
-from cemvis.analysis.indentation.deconvolution.grouped import MOST_DISTINCT, Grouped, halfway
+from cemvis.analysis.indentation.deconvolution.grouped import BINS_PER_SPREAD, MOST_DISTINCT, Grouped, halfway
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
 from cemvis.errors import FileFormatError, InputError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.workflows._map_files import SUMMARY, raster_name
+
+Floats = NDArray[np.float64]
 
 BLOCKS = 8  # of a map's rows and columns: cells of a block stand for a batch, since neighbours are alike
 BINS = 4096
@@ -151,9 +153,20 @@ def grouped_map(folder: MapFolder, name: str) -> Grouped:
             cell = np.clip(np.searchsorted(lower, values[r, c].astype(np.float64), side="right") - 1, 0, len(lower) - 1)
             block = (first + r) * BLOCKS // rows * BLOCKS + c * BLOCKS // cols
             counts += np.bincount(block * len(lower) + cell, minlength=counts.size).reshape(counts.shape)
+    if not discrete:
+        lower, upper, counts = _no_narrower_than_needed(lower, upper, counts)
     kept, used = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
     names = tuple(f"block {n // BLOCKS},{n % BLOCKS}" for n in np.flatnonzero(kept))
     return Grouped(lower[used], upper[used], counts[kept][:, used], names, discrete)
+
+
+def _no_narrower_than_needed(lower: Floats, upper: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return equal intervals joined to the width that tables of indents get: fewer of them make fits faster."""
+    wanted = Grouped(lower, upper, counts, ()).spread() / BINS_PER_SPREAD
+    every = max(1, int(wanted / (upper[0] - lower[0])))
+    first = np.arange(0, len(lower), every)
+    last = np.minimum(first + every, len(lower)) - 1
+    return lower[first], upper[last], np.add.reduceat(counts, first, axis=1)
 
 
 def _more_levels(levels: NDArray[Any] | None, values: NDArray[Any]) -> NDArray[Any] | None:
