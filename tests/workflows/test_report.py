@@ -21,7 +21,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.report.page.packing import picture_file
 from cemvis.workflows import report as report_module
@@ -497,6 +497,16 @@ def test_large_maps_are_averaged_and_their_histogram_is_not(tmp_path) -> None:
     found = RasterFile.open(tmp_path / "n.ome.tif")
     assert found is not None
     np.testing.assert_array_equal(class_layer(found, largest=44).numbers, numbers[1::3, 1::3])
+
+
+@pytest.mark.parametrize(("tag", "value"), [("ImageLength", 3_000_000_000), ("ImageWidth", 2**31), ("TileLength", 1)])
+def test_absurd_sizes_are_told_and_not_read(tmp_path, tag, value) -> None:
+    path = tmp_path / "modulus.ome.tif"
+    raster(path, map_values()["modulus"], "Modulus (GPa)")
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags[tag].overwrite(value)
+    with pytest.raises(FileFormatError, match=r"modulus\.ome\.tif"):
+        RasterFile.open(path)
 
 
 def test_what_is_no_raster_is_left_alone(tmp_path) -> None:

@@ -31,6 +31,7 @@ _NUMBERED = re.compile(r"(?:^|[\s;,])(\d{1,3}):? ([^;,.]+)")
 _MEAN = "Half width of "
 _BLANK, _UNCERTAIN, _LAST = "#8c8c8c", "#f2f2f2", 255
 _TRUTH = "truth_"
+_LEAST_TILE = 16  # the least that TIFF allows
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,11 @@ class RasterFile:
         try:
             with TiffFile(path) as tiff:
                 shape, kind, text = tiff.series[0].shape, tiff.series[0].dtype.kind, tiff.ome_metadata or ""
+                whole = _has_its_tiles(tiff.pages.first)
         except Exception as error:  # tifffile raises errors of every kind on damaged files
             msg = f"{path.name} cannot be read as a TIFF: {error}"
             raise FileFormatError(msg) from error
-        if not text:
+        if not text or not whole:
             msg = f"{path.name} does not say what it is: it is damaged, or cemvis did not write it"
             raise FileFormatError(msg)
         found = _placed(text)
@@ -110,6 +112,17 @@ class RasterFile:
     def side(self, largest: int) -> int:
         """Return the side in cells of the squares that make at most `largest` of them along either edge."""
         return -(-max(self.shape) // largest)
+
+
+def _has_its_tiles(page: Any) -> bool:
+    """Return whether there are as many tiles as a page's size takes: damaged sizes would be read for hours."""
+    if len(page.shape) != 2 or len(page.chunks) != 2:
+        return len(page.shape) != 2
+    down, across = page.chunks
+    if min(*page.shape, down, across) < 1:
+        return False
+    wanted = -(-page.shape[0] // down) * -(-page.shape[1] // across)
+    return bool(len(page.dataoffsets) == wanted and (page.is_tiled is False or min(down, across) >= _LEAST_TILE))
 
 
 def _placed(xml: str) -> tuple[str, str, float, tuple[float, float]] | None:

@@ -176,9 +176,11 @@ def _mean_grey(
         with parquet.ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=1 << 20, columns=["row", "column", "mean_grey"]):
                 row, column, grey = (batch.column(n).to_numpy(zero_copy_only=False) for n in range(3))
-                at = row // side * shape[1] + column // side
-                sums += np.bincount(at, weights=np.nan_to_num(grey), minlength=sums.size)[: sums.size]
-                counts += np.bincount(at, weights=np.isfinite(grey), minlength=sums.size)[: sums.size]
+                known = (row >= 0) & (row < raster.shape[0]) & (column >= 0) & (column < raster.shape[1])
+                known &= np.isfinite(grey)
+                at = row[known] // side * shape[1] + column[known] // side
+                sums += np.bincount(at, weights=grey[known], minlength=sums.size)
+                counts += np.bincount(at, minlength=sums.size)
     except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
         problems.append(f"{_CELLS} cannot be read: {error}")
         return
