@@ -6,18 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from cemvis._files import access_errors
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve
-from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
+from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.validation.distances import compare, groups_apart, halves_of
 from cemvis.analysis.validation.mixtures import differences
 from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH, Judged, PropertyValidation, Source
 from cemvis.analysis.validation.sample import Sample
 from cemvis.errors import InputError
 from cemvis.workflows._deconvolve_files import check_free
-from cemvis.workflows._deconvolve_map import grouped_map
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, read_tables
 from cemvis.workflows._validate_files import ERROR_OUTPUTS, OUTPUTS, SUMMARY, write_all
 from cemvis.workflows._validate_maps import MapSettings, Progress, gathered
@@ -173,8 +170,10 @@ def _property(
     told: Callable[[str, int, int], None] = progress or (lambda *_: None)
     own = measured_sample(table, name)
     assert own is not None  # `_names` takes no property without values
-    samples: list[tuple[str, bool, Sample, Grouped]] = [(MEASURED, False, own, _grouped(own))]
-    samples += [(each.label, True, map_sample(each, name), grouped_map(each.folder, name)) for each in mapped]
+    samples: list[tuple[str, bool, Sample, Grouped]] = [(MEASURED, False, own, own.grouped())]
+    for each in mapped:
+        values = map_sample(each, name)
+        samples.append((each.label, True, values, values.grouped()))
     judged: dict[str, Judged] = {}
     if truth is not None:
         for number, each in enumerate(mapped):
@@ -183,10 +182,10 @@ def _property(
                 each, truth, name, resamplings=settings.resamplings, level=settings.level, seed=settings.seed
             )
             if number == 0:
-                samples.append((TRUTH, False, true, _grouped(true)))
+                samples.append((TRUTH, False, true, true.grouped()))
         tests = tests_sample(truth, name)
         if tests is not None:
-            samples.append((TESTS, False, tests, _grouped(tests)))
+            samples.append((TESTS, False, tests, tests.grouped()))
     sources = []
     for number, (label, is_map, sample, grouped) in enumerate(samples):
         told(f"{name}: mixtures", number, len(samples))
@@ -204,13 +203,6 @@ def _property(
         populations[other.label] = differences(sources[0].found, other.found, source=other.label, name=name)
     apart = groups_apart(own, [table_of_batch(table, unit) for unit in own.units])
     return PropertyValidation(name, tuple(sources), halves, apart, compared, populations, judged)
-
-
-def _grouped(sample: Sample) -> Grouped:
-    """Return the values of a sample as counts in intervals, by unit."""
-    unit, place = np.nonzero(sample.counts)
-    times = np.rint(sample.counts[unit, place]).astype(np.intp)
-    return grouped_values(np.repeat(sample.values[place], times), np.repeat(np.array(sample.units)[unit], times))
 
 
 def _caveats(table: TableValues, found: Sequence[PropertyValidation]) -> list[str]:

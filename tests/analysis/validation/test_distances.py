@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
+from cemvis.analysis.indentation.deconvolution.grouped import grouped_values
 from cemvis.analysis.validation.distances import compare, groups_apart, halves_of, wasserstein
 from cemvis.analysis.validation.sample import Sample, moments, sample_of
 from cemvis.errors import InputError
@@ -132,6 +133,19 @@ def test_many_distinct_values_are_rounded_by_less_than_they_say() -> None:
     assert wasserstein_distance(values, sample.values, None, sample.total) <= step / 2
     assert sample.mean == pytest.approx(values.mean(), abs=step / 2)
     assert sample.sd == pytest.approx(values.std(), abs=step)
+
+
+@pytest.mark.parametrize("levels", [None, 30])
+def test_counts_in_intervals_are_those_of_the_values_themselves(levels: int | None) -> None:
+    rng = np.random.default_rng(4)
+    values = rng.gamma(4, 10, 3000) if levels is None else rng.choice(np.sort(rng.gamma(4, 10, levels)), 3000)
+    batch = rng.choice(["a", "b", "c"], 3000)
+    wanted, found = grouped_values(values, batch), sample_of(values, batch, kind="batches").grouped()
+    assert found.discrete == wanted.discrete == (levels is not None)
+    assert found.batches == wanted.batches
+    np.testing.assert_allclose(found.lower, wanted.lower)
+    np.testing.assert_allclose(found.upper, wanted.upper)
+    np.testing.assert_array_equal(found.counts, wanted.counts)
 
 
 def test_moments_of_values_far_from_zero_lose_nothing() -> None:

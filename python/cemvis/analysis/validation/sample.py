@@ -9,13 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.deconvolution.bootstrap import FEWEST_BATCHES
-from cemvis.analysis.indentation.deconvolution.grouped import checked_values
+from cemvis.analysis.indentation.deconvolution.grouped import (
+    BINS_PER_SPREAD,
+    Grouped,
+    checked_values,
+    halfway,
+)
+from cemvis.analysis.indentation.deconvolution.grouped import MOST_DISTINCT as DISCRETE_BELOW
 from cemvis.errors import InputError
 
 Floats = NDArray[np.float64]
 
 MOST_DISTINCT = 16_384  # more distinct values than this are rounded to as many steps of their range
 FEWEST_TO_HALVE = 4
+MOST_LEVELS = 2048  # more distinct values than this are no levels of a table
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,19 @@ class Sample:
     def sd(self) -> float:
         """Standard deviation of the values, the population's."""
         return float(moments(self.values, self.total[None])[1][0])
+
+    def grouped(self) -> Grouped:
+        """Return the values as counts in intervals, for a mixture.
+
+        Intervals are as wide as those of indents: 1/32 of the robust spread; where fewer than a fifth of the values are
+        distinct, and no more than 2,048, each gets the interval that reaches halfway to its neighbours.
+        """
+        if len(self.values) <= min(MOST_LEVELS, DISCRETE_BELOW * self.size):
+            return Grouped(*halfway(self.values), self.counts, self.units, discrete=True)
+        step = Grouped(self.values, self.values, self.counts, self.units).spread() / BINS_PER_SPREAD
+        used, place = np.unique(np.floor(self.values / step), return_inverse=True)
+        first = np.flatnonzero(np.diff(place, prepend=-1))  # values rise, so those of an interval stand together
+        return Grouped(used * step, (used + 1) * step, np.add.reduceat(self.counts, first, axis=1), self.units)
 
     def resampled(self, draws: int, rng: np.random.Generator) -> Floats:
         """Return counts of resamplings, (draws, m) float64.
