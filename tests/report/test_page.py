@@ -138,6 +138,13 @@ def test_large_pictures_are_made_smaller_and_damaged_ones_are_told(tmp_path) -> 
         picture_file(tmp_path / "bad.png")
 
 
+def test_pictures_too_large_to_decode_are_named(tmp_path, monkeypatch) -> None:
+    Image.new("L", (300, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr("cemvis.report.page.packing.MOST_PICTURE_PX", 29_999)
+    with pytest.raises(FileFormatError, match=r"large\.png has 300 x 100 px"):
+        picture_file(tmp_path / "large.png")
+
+
 def chart(**changes) -> Chart:
     counts, edges = np.histogram(np.random.default_rng(4).normal(30, 4, 5000), 40, (10, 50))
     fields = {"title": "Modulus", "label": "Modulus (GPa)", "edges": edges, "counts": counts, "all_values": 5000}

@@ -181,7 +181,7 @@ def _mean_grey(
                 at = row[known] // side * shape[1] + column[known] // side
                 sums += np.bincount(at, weights=grey[known], minlength=sums.size)
                 counts += np.bincount(at, minlength=sums.size)
-    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         problems.append(f"{_CELLS} cannot be read: {error}")
         return
     means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(sums.size, np.nan), where=counts > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LARGEST_PX = 2048
+MOST_PICTURE_PX = 64_000_000  # a picture file is decoded whole
 STEP = math.log(1.0005)  # of ln(value): no shown value is off by more than 0.025 %
 _MOST_CODES = 65_534
 _QUALITY = 86
@@ -95,11 +97,19 @@ def picture_file(path: Path, *, largest_px: int = 1600) -> tuple[str, int, int]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is what counts
+            opened = Image.open(path, formats=["PNG", "JPEG"])
+        with opened as image:
+            if image.width * image.height > MOST_PICTURE_PX:
+                msg = f"{path.name} has {image.width} x {image.height} px, more than a page needs; it is in the folder"
+                raise FileFormatError(msg)
             shown: Image.Image = image.convert("RGB") if image.mode not in ("L", "RGB") else image
             if max(image.size) > largest_px:
                 shown.thumbnail((largest_px, largest_px), Image.Resampling.LANCZOS)
             return _lighter(shown), shown.width, shown.height
+    except FileFormatError:
+        raise
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, UnidentifiedImageError) as error:
         msg = f"{path.name} is a damaged or truncated picture, or too large a one"
         raise FileFormatError(msg) from error
