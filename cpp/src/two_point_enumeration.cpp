@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -193,6 +193,12 @@ class Sorter {
   std::vector<std::uint16_t*> end_;
 };
 
+// Without a jump: whether a is the smaller one can't be foretold.
+inline std::pair<std::uint32_t, std::uint32_t> sorted(std::uint32_t a, std::uint32_t b) {
+  const std::uint32_t differing = (a ^ b) & (0U - static_cast<std::uint32_t>(a > b));
+  return {a ^ differing, b ^ differing};
+}
+
 class Enumerator {
  public:
   Enumerator(const Problem& problem, std::int64_t r_max, bool volume, Result& result)
@@ -235,16 +241,18 @@ class Enumerator {
     switch (problem_.coding) {
       case Coding::triangular:
         count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
-          const std::uint32_t high = std::max(a, b);
-          return high * (high + 1) / 2 + std::min(a, b);
+          const auto [low, high] = sorted(a, b);
+          return high * (high + 1) / 2 + low;
         });
         break;
       case Coding::ordered:
         count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) { return a + b; });
         break;
       case Coding::differences:
-        count_points(line, other, shift, sink,
-                     [](std::uint32_t a, std::uint32_t b) { return std::max(a, b) - std::min(a, b); });
+        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
+          const auto [low, high] = sorted(a, b);
+          return high - low;
+        });
         break;
     }
   }
