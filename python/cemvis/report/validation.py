@@ -72,8 +72,17 @@ def mixtures_figure(found: Sequence[PropertyValidation], *, caption: str) -> Fig
     return figure
 
 
-def maps_figure(grey: MapPicture, pictures: Mapping[str, Sequence[MapPicture]], *, caption: str) -> Figure:
-    """Return a figure with a row for each property: mean grey levels, then all maps with one scale of colours."""
+def maps_figure(
+    grey: MapPicture,
+    pictures: Mapping[str, Sequence[MapPicture]],
+    *,
+    limits: Mapping[str, tuple[float, float]],
+    caption: str,
+) -> Figure:
+    """Return a figure with a row for each property: mean grey levels, then all maps with one scale of colours.
+
+    `limits` are the ends of that scale, property by property.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm, Normalize
 
@@ -84,7 +93,7 @@ def maps_figure(grey: MapPicture, pictures: Mapping[str, Sequence[MapPicture]], 
     figure, tops = _new("Maps of the unseen area", caption, [high] * len(pictures), panels * (wide + 0.3) + 1.6)
     colours = colormaps[style.VALUE_COLOURS].with_extremes(bad=style.NOT_MAPPED)
     for (name, row), top in zip(pictures.items(), tops, strict=True):
-        low, last = style.robust_range(np.concatenate([np.ravel(each.values) for each in row]))
+        low, last = limits[name]
         norm = (LogNorm if low > 0 else Normalize)(low, last)
         for number, each in enumerate((grey, *row)):
             axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN + number * (wide + 0.3), top, wide, high)
@@ -150,9 +159,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 def _range(found: PropertyValidation) -> tuple[float, float]:
     """Return the range that is drawn: what 99.5 % of the measured values lie below, and all sources' lowest."""
-    sample = found.measured.sample
-    share = np.cumsum(sample.total) / sample.total.sum()
-    last = float(sample.values[min(int(np.searchsorted(share, SHOWN)), len(share) - 1)])
+    _, last = found.measured.sample.quantiles(0.0, SHOWN)
     return max(0.0, min(float(each.sample.values[0]) for each in found.sources)), last
 
 
@@ -186,19 +193,20 @@ def _draw_distances(axes: Axes, found: PropertyValidation) -> None:
         axes.plot(value.value, number, "o", color=COLOURS[number % len(COLOURS)], ms=5)
         axes.annotate(
             f"{value.value:.2g}; sd x {each.sd_ratio.value:.2f}",
-            (value.value, number),
-            xytext=(0, 7),
+            (value.high, number),
+            xytext=(6, 0),
             textcoords="offset points",
             fontsize=style.SMALL_PT,
             color=style.INK,
-            ha="center",
+            va="center",
         )
     axes.axvspan(0, found.halves.high, color=MEASURED_FILL, lw=0, label="95 % of halves of the measured values")
     axes.axvline(found.halves.median, color=style.SOFT_INK, lw=0.8, ls="--", label="half of them")
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.8)
-    axes.set_xlim(0, None)
-    axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="lower right")
+    farthest = max(found.halves.high, *(each.distance.high for each in found.compared.values()))
+    axes.set_xlim(0, 1.35 * farthest)  # room for what stands beside the farthest
+    axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="upper right", bbox_to_anchor=(1.0, 0.97))
     _label(axes, "Distance from the measured values", "Wasserstein distance (GPa)", "")
 
 

@@ -71,7 +71,8 @@ def write_all(
         ]
         for each in found
     }
-    _save(maps_figure(grey_picture(mapped[0]), pictures, caption=caption), output / MAPS_FIGURE)
+    limits = {each.name: each.measured.sample.quantiles(0.01, 0.99) for each in found}
+    _save(maps_figure(grey_picture(mapped[0]), pictures, limits=limits, caption=caption), output / MAPS_FIGURE)
     if judged:
         _write_table(pd.concat([each.errors_frame() for each in found], ignore_index=True), output / ERRORS)
         _save(errors_figure(found, caption=caption), output / ERRORS_FIGURE)

@@ -148,6 +148,12 @@ def test_counts_in_intervals_are_those_of_the_values_themselves(levels: int | No
     np.testing.assert_array_equal(found.counts, wanted.counts)
 
 
+def test_quantiles_are_values_that_occur() -> None:
+    sample = sample_of(np.array([1.0, 2, 2, 3, 10]), ["a"] * 5, kind="batches")
+    assert sample.quantiles(0.0, 0.99) == (1, 10)
+    assert sample.quantiles(0.4, 0.8) == (2, 3)
+
+
 def test_moments_of_values_far_from_zero_lose_nothing() -> None:
     values = 1e8 + np.arange(5.0)
     mean, sd = moments(values, np.array([[1.0, 1, 1, 1, 1], [1, 0, 0, 0, 1]]))

@@ -75,6 +75,12 @@ class Sample:
         """Standard deviation of the values, the population's."""
         return float(moments(self.values, self.total[None])[1][0])
 
+    def quantiles(self, low: float, high: float) -> tuple[float, float]:
+        """Return the values that shares of `low` and `high` of all values do not exceed."""
+        share = np.cumsum(self.total) / self.total.sum()
+        first, last = (min(int(np.searchsorted(share, each)), len(share) - 1) for each in (low, high))
+        return float(self.values[first]), float(self.values[last])
+
     def grouped(self) -> Grouped:
         """Return the values as counts in intervals, for a mixture.
 
