@@ -15,13 +15,15 @@ def test_maps_of_a_property_share_their_colours_and_stand_beside_the_grey_levels
     grey = MapPicture("mean grey level", np.full((12, 20), np.nan), 10.0, 0.0)
     limits = {"modulus": (20.0, 70.0), "hardness": (-1.0, 2.0)}
     figure = maps_figure(
-        grey, {"modulus": pictures(30, 60), "hardness": pictures(1, -4)}, limits=limits, caption="small print"
+        grey, {"modulus": pictures(1, 60), "hardness": pictures(1, -4)}, limits=limits, caption="small print"
     )
     panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in panels] == ["mean grey level", "map 0", "map 1"] * 2
     colours = [axes.images[0].get_clim() for axes in panels]
     assert colours[1] == colours[2] == (20, 70)
     assert colours[4] == colours[5] == (-1, 2)
+    shown = panels[1].images[0]  # values below zero on a logarithm: as the lowest, not as if nothing were mapped
+    assert not np.ma.is_masked(shown.norm(shown.get_array()))
     assert panels[0].images[0].get_extent() == [0, 200, 120, 0]
 
 

@@ -99,8 +99,10 @@ def maps_figure(
             axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN + number * (wide + 0.3), top, wide, high)
             rows, cols = each.values.shape
             right, bottom = each.edge_um + cols * each.step_um, each.edge_um + rows * each.step_um
+            values = np.asarray(each.values, np.float64)
+            shown = np.maximum(values, low) if number and low > 0 else values  # a logarithm has no place for others
             image = axes.imshow(
-                np.ma.masked_invalid(np.asarray(each.values, np.float64)),
+                np.ma.masked_invalid(shown),
                 cmap=colours if number else "gray",
                 norm=norm if number else Normalize(*style.robust_range(each.values)),
                 extent=(each.edge_um, right, bottom, each.edge_um),
@@ -114,7 +116,8 @@ def maps_figure(
         figure.colorbar(image, cax=bar, extend="both", format="%g")
         if low > 0:
             bar.minorticks_off()
-            bar.set_yticks(np.unique([float(f"{each:.2g}") for each in np.geomspace(low, last, 6)]))
+            ticks = np.unique([float(f"{each:.2g}") for each in np.geomspace(low, last, 6)])
+            bar.set_yticks(ticks[(low <= ticks) & (ticks <= last)])
         bar.set_ylabel(f"{name.capitalize()} (GPa)", fontsize=style.SMALL_PT, color=style.SOFT_INK)
     return figure
 
@@ -206,7 +209,7 @@ def _draw_distances(axes: Axes, found: PropertyValidation) -> None:
     axes.set_ylim(len(labels) - 0.4, -0.8)
     farthest = max(found.halves.high, *(each.distance.high for each in found.compared.values()))
     axes.set_xlim(0, 1.35 * farthest)  # room for what stands beside the farthest
-    axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="upper right", bbox_to_anchor=(1.0, 0.97))
+    axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="lower right")
     _label(axes, "Distance from the measured values", "Wasserstein distance (GPa)", "")
 
 
