@@ -5,6 +5,7 @@
 void bind_devices(pybind11::module_& m);
 void bind_grid_walks(pybind11::module_& m);
 void bind_indent_search(pybind11::module_& m);
+void bind_reconstruction(pybind11::module_& m);
 void bind_simd(pybind11::module_& m);
 void bind_specimen(pybind11::module_& m);
 void bind_tiling(pybind11::module_& m);

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m) {
   bind_devices(m);
   bind_grid_walks(m);
   bind_indent_search(m);
+  bind_reconstruction(m);
   bind_simd(m);
   bind_specimen(m);
   bind_tiling(m);

@@ -129,6 +129,28 @@ def joint_offsets(
 def interpolated(
     tables: NDArray[np.float32], offsets: NDArray[np.float64], out: NDArray[np.float32], threads: int
 ) -> None: ...
+class Reconstruction:
+    def __init__(
+        self,
+        image: NDArray[np.uint8],
+        phases: int,
+        r_max: int,
+        periodic: bool,
+        axes: bool,
+        autocorrelations: bool,
+        interfaces: bool,
+        target: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        seed: int,
+        threads: int,
+    ) -> None: ...
+    def energy(self) -> float: ...
+    def neighbours(self) -> int: ...
+    def read(self, image: NDArray[np.uint8], counts: NDArray[np.uint64], pairs: NDArray[np.uint64]) -> None: ...
+    def swap(self, first: int, second: int) -> None: ...
+    def sample_changes(self, out: NDArray[np.float64]) -> None: ...
+    def anneal(self, trials: int, temperature: float) -> tuple[int, int]: ...
+
 def radial_pair_counts(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8] | None,
