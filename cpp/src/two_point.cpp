@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -67,7 +68,10 @@ double pair_codes(const Survey& survey) {
 
 double direct_seconds(const Survey& survey, const PairTotals& totals) {
   const double codes = pair_codes(survey);
-  const double counted = codes > 257 ? kDirectPair : (codes > 25 ? kDirectTwo : kDirectMany);
+  double counted = codes > 25 ? kDirectTwo : kDirectMany;
+  if (codes > 257) {
+    counted = kDirectPair;
+  }
   const double each = survey.masked() ? kCompact + counted * survey.valid_share : counted;
   return totals.places * each + totals.lines * kDirectLine;
 }
@@ -107,7 +111,7 @@ void check_reach(const Survey& survey, std::int64_t r_max) {
 }
 
 void check_sizes(const PairRequest& request, std::int64_t bins, std::size_t counts, std::size_t pairs) {
-  if (counts != static_cast<std::size_t>(bins * pair_cells(request)) || pairs != static_cast<std::size_t>(bins)) {
+  if (std::cmp_not_equal(counts, bins * pair_cells(request)) || std::cmp_not_equal(pairs, bins)) {
     throw std::invalid_argument("counts and pairs must have a place for each bin and cell");
   }
 }

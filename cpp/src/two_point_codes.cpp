@@ -209,7 +209,10 @@ double ring_size(std::int64_t r, bool volume, bool everywhere) {
   constexpr double pi = std::numbers::pi;
   const auto radius = static_cast<double>(r);
   const double whole = volume ? 4 * pi * radius * radius + pi / 3 : 2 * pi * radius;
-  return r == 0 ? 1.0 : (everywhere ? whole : whole / 2);
+  if (r == 0) {
+    return 1.0;
+  }
+  return everywhere ? whole : whole / 2;
 }
 
 std::vector<Shift> ring_shifts(std::int64_t r, bool volume, bool everywhere) {
@@ -221,15 +224,13 @@ std::vector<Shift> ring_shifts(std::int64_t r, bool volume, bool everywhere) {
     for (std::int64_t dy = everywhere || dz > 0 ? -r : 0; dy <= r; ++dy) {
       const std::int64_t rest = dz * dz + dy * dy;
       const std::int64_t far = whole_root(most - rest);
-      if (far < 0) {
+      const std::int64_t near = whole_root(least - rest - 1) + 1;  // the first beyond the ring inside
+      if (far < near) {
         continue;
       }
-      const std::int64_t near = whole_root(least - rest - 1) + 1;  // the first beyond the ring inside
       const bool right_only = !everywhere && dz == 0 && dy == 0;
-      for (std::int64_t dx = -far; dx <= -near && !right_only; ++dx) {
-        shifts.push_back({dz, dy, dx});
-      }
-      for (std::int64_t dx = right_only || near > 0 ? near : 1; dx <= far; ++dx) {
+      // From -near the ring inside is leapt over.
+      for (std::int64_t dx = right_only ? near : -far; dx <= far; dx = dx == -near ? std::max(near, dx + 1) : dx + 1) {
         shifts.push_back({dz, dy, dx});
       }
     }

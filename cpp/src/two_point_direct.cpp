@@ -19,7 +19,7 @@ constexpr std::uint32_t kMostCells = 16384;
 // Two tables in turn, where they are small: neighbouring increments of one cell wait for each other.
 constexpr std::uint32_t kMostDoubled = 2048;
 constexpr std::int64_t kMostCounted = 65535;  // what a counter can hold
-constexpr std::int64_t kMostTotal = std::int64_t{1} << 31U;
+constexpr std::int64_t kMostTotal = 2'147'483'648;
 constexpr std::int64_t kSegment = 4096;   // pixels of a line done at once
 constexpr std::int64_t kBuffered = 4096;  // codes before they are counted
 constexpr double kUnitPairs = 16e6;
@@ -48,7 +48,7 @@ Grouping grouping(std::uint32_t codes) {
 class Counter {
  public:
   Counter(const PairLoops& loops, std::uint32_t codes, bool masked)
-      : loops_(loops),
+      : loops_(&loops),
         codes_(codes),
         masked_(masked),
         grouping_(grouping(codes)),
@@ -63,7 +63,7 @@ class Counter {
   std::uint16_t* room() { return buffer_.data() + filled_; }
 
   void take(std::int64_t count, std::int64_t most) {
-    filled_ += masked_ ? loops_.compact(room(), count, static_cast<std::uint16_t>(codes_)) : count;
+    filled_ += masked_ ? loops_->compact(room(), count, static_cast<std::uint16_t>(codes_)) : count;
     total_ += count;
     most_ += grouping_.group == 1 ? most : 0;
     if (filled_ >= kBuffered || most_ > kMostCounted - kSegment) {
@@ -87,10 +87,10 @@ class Counter {
     most_ += two ? count / 2 : most;
     total_ += count;
     if (!two) {
-      loops_.count_triangular(one, other, count, cells_.data());
+      loops_->count_triangular(one, other, count, cells_.data());
       return;
     }
-    loops_.count_differences(one, other, count, cells_.data());
+    loops_->count_differences(one, other, count, cells_.data());
     if (count % 2 != 0) {
       ++left_over_[static_cast<std::size_t>(std::abs(one[count - 1] - other[count - 1]))];
     }
@@ -130,13 +130,13 @@ class Counter {
       empty();
     }
     if (grouping_.unordered) {
-      loops_.triangular(codes, codes + count, count, joined_.data());
-      loops_.count_up(joined_.data(), count, cells_.data(), stride_);
+      loops_->triangular(codes, codes + count, count, joined_.data());
+      loops_->count_up(joined_.data(), count, cells_.data(), stride_);
     } else {
       if (grouping_.group > 1) {
-        loops_.join(codes, count, grouping_.group, static_cast<std::uint16_t>(codes_));
+        loops_->join(codes, count, grouping_.group, static_cast<std::uint16_t>(codes_));
       }
-      loops_.count_up(codes, count, cells_.data(), stride_);
+      loops_->count_up(codes, count, cells_.data(), stride_);
     }
     counted_ += count;
     const std::int64_t done = count * grouping_.group;
@@ -148,7 +148,7 @@ class Counter {
   }
 
   void empty() {
-    loops_.widen(cells_.data(), static_cast<std::int64_t>(cells_.size()), wide_.data());
+    loops_->widen(cells_.data(), static_cast<std::int64_t>(cells_.size()), wide_.data());
     counted_ = 0;
     most_ = 0;
   }
@@ -182,7 +182,7 @@ class Counter {
     }
   }
 
-  const PairLoops& loops_;
+  const PairLoops* loops_;
   std::uint32_t codes_;
   bool masked_;
   Grouping grouping_;
@@ -224,11 +224,11 @@ Line line_facts(const std::uint16_t* codes, std::int64_t cols, std::uint32_t inv
 class Director {
  public:
   Director(const Problem& problem, const Bins& bins, Result& result, Simd level)
-      : problem_(problem),
-        bins_(bins),
-        result_(result),
-        loops_(pair_loops(level)),
-        code_(code_loop(problem.coding, loops_)) {
+      : problem_(&problem),
+        bins_(&bins),
+        result_(&result),
+        loops_(&pair_loops(level)),
+        code_(code_loop(problem.coding, *loops_)) {
     const auto& shape = problem.first.shape;
     std::uint16_t largest = 0;
     for (const auto code : problem.first.data) {
@@ -245,9 +245,9 @@ class Director {
 
   // Bin `bin`, first pixels in the lines [begin, end).
   void count(std::int64_t bin, std::int64_t begin, std::int64_t end) {
-    Counter counter(loops_, problem_.limit, problem_.masked);
-    const auto shifts = bins_.list(bin);
-    const std::int64_t rows = problem_.first.shape[1];
+    Counter counter(*loops_, problem_->limit, problem_->masked);
+    const auto shifts = bins_->list(bin);
+    const std::int64_t rows = problem_->first.shape[1];
     for (std::int64_t line = begin; line < end; ++line) {
       if (lines_[static_cast<std::size_t>(line)].begin >= lines_[static_cast<std::size_t>(line)].end) {
         continue;
@@ -266,26 +266,26 @@ class Director {
 
  private:
   void finish(std::int64_t bin, Counter& counter) {
-    result_.add(bin, [&](std::uint64_t* cells) { counter.finish(problem_.cell_of, cells); });
+    result_->add(bin, [&](std::uint64_t* cells) { counter.finish(problem_->cell_of, cells); });
   }
 
   void count_line(std::int64_t z, std::int64_t y, const Shift& shift, Counter& counter) const {
-    const auto& second = problem_.second;
-    const std::int64_t other_z = z + shift.dz + problem_.offset[0];
-    const std::int64_t other_y = y + shift.dy + problem_.offset[1];
+    const auto& second = problem_->second;
+    const std::int64_t other_z = z + shift.dz + problem_->offset[0];
+    const std::int64_t other_y = y + shift.dy + problem_->offset[1];
     if (other_z < 0 || other_z >= second.shape[0] || other_y < 0 || other_y >= second.shape[1]) {
       return;
     }
-    const Line& line = lines_[static_cast<std::size_t>(z * problem_.first.shape[1] + y)];
-    const std::int64_t right = shift.dx + problem_.offset[2];
+    const Line& line = lines_[static_cast<std::size_t>(z * problem_->first.shape[1] + y)];
+    const std::int64_t right = shift.dx + problem_->offset[2];
     const std::int64_t end = std::min(line.end, second.shape[2] - right);
-    const std::uint16_t* one = problem_.first.line(z, y);
+    const std::uint16_t* one = problem_->first.line(z, y);
     const std::uint16_t* other = second.line(other_z, other_y) + right;
     for (std::int64_t x = std::max(line.begin, -right); x < end; x += kSegment) {
       const std::int64_t count = std::min(kSegment, end - x);
-      const std::int64_t most = problem_.coding == Coding::differences ? count : std::min(count, line.most);
-      if (counter.takes_lines(problem_.coding)) {
-        counter.take_lines(problem_.coding, one + x, other + x, count, most);
+      const std::int64_t most = problem_->coding == Coding::differences ? count : std::min(count, line.most);
+      if (counter.takes_lines(problem_->coding)) {
+        counter.take_lines(problem_->coding, one + x, other + x, count, most);
         continue;
       }
       code_(one + x, other + x, count, counter.room());
@@ -293,10 +293,10 @@ class Director {
     }
   }
 
-  const Problem& problem_;
-  const Bins& bins_;
-  Result& result_;
-  const PairLoops& loops_;
+  const Problem* problem_;
+  const Bins* bins_;
+  Result* result_;
+  const PairLoops* loops_;
   CodeLoop code_;
   std::vector<Line> lines_;
 };

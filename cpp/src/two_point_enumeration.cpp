@@ -85,11 +85,11 @@ Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
 // Counters of all rings and codes at once, for few codes: narrow ones, that the caches hold.
 class Tally {
  public:
-  static constexpr std::int64_t kMostCells = std::int64_t{1} << 18U;
+  static constexpr std::int64_t kMostCells = 262'144;
 
   Tally(std::int64_t rings, const Problem& problem, Result& result)
-      : problem_(problem),
-        result_(result),
+      : problem_(&problem),
+        result_(&result),
         cells_(static_cast<std::size_t>(rings * problem.limit)),
         totals_(cells_.size()) {}
 
@@ -101,15 +101,15 @@ class Tally {
     most_ += most;
   }
 
-  void add(std::size_t ring, std::uint32_t code) { ++cells_[ring * problem_.limit + code]; }
+  void add(std::size_t ring, std::uint32_t code) { ++cells_[ring * problem_->limit + code]; }
 
   void finish() {
     empty();
     const std::uint64_t* from = totals_.data();
-    for (std::int64_t ring = 0; ring < result_.bins(); ++ring, from += problem_.limit) {
-      result_.add(ring, [&](std::uint64_t* cells) {
-        for (std::uint32_t code = 0; code < problem_.limit; ++code) {
-          cells[problem_.cell_of[code]] += from[code];
+    for (std::int64_t ring = 0; ring < result_->bins(); ++ring, from += problem_->limit) {
+      result_->add(ring, [&](std::uint64_t* cells) {
+        for (std::uint32_t code = 0; code < problem_->limit; ++code) {
+          cells[problem_->cell_of[code]] += from[code];
         }
       });
     }
@@ -126,8 +126,8 @@ class Tally {
     most_ = 0;
   }
 
-  const Problem& problem_;
-  Result& result_;
+  const Problem* problem_;
+  Result* result_;
   std::vector<std::uint16_t> cells_;
   std::vector<std::uint64_t> totals_;
   std::int64_t most_ = 0;
@@ -137,8 +137,8 @@ class Tally {
 class Sorter {
  public:
   Sorter(std::int64_t rings, const Problem& problem, Result& result)
-      : problem_(problem),
-        result_(result),
+      : problem_(&problem),
+        result_(&result),
         capacity_(std::clamp<std::int64_t>(kSorted / rings, 64, kMostSorted) / 64 * 64),
         // An odd number of cache lines apart, or all rings would be written to the same few of them.
         stride_(capacity_ + 32),
@@ -167,7 +167,7 @@ class Sorter {
   }
 
  private:
-  static constexpr std::int64_t kSorted = std::int64_t{1} << 22U;
+  static constexpr std::int64_t kSorted = 4'194'304;
   static constexpr std::int64_t kMostSorted = 16384;
 
   std::uint16_t* begin_of(std::int64_t ring) { return sorted_.data() + ring * stride_; }
@@ -176,16 +176,16 @@ class Sorter {
     const std::uint16_t* begin = begin_of(static_cast<std::int64_t>(ring));
     const std::int64_t count = next_[ring] - begin;
     next_[ring] -= count;
-    const std::uint32_t* cell_of = problem_.cell_of.data();
-    result_.add(static_cast<std::int64_t>(ring), [=](std::uint64_t* cells) {
+    const std::uint32_t* cell_of = problem_->cell_of.data();
+    result_->add(static_cast<std::int64_t>(ring), [=](std::uint64_t* cells) {
       for (std::int64_t x = 0; x < count; ++x) {
         ++cells[cell_of[begin[x]]];
       }
     });
   }
 
-  const Problem& problem_;
-  Result& result_;
+  const Problem* problem_;
+  Result* result_;
   std::int64_t capacity_;
   std::int64_t stride_;
   std::vector<std::uint16_t> sorted_;
@@ -202,34 +202,34 @@ inline std::pair<std::uint32_t, std::uint32_t> sorted(std::uint32_t a, std::uint
 class Enumerator {
  public:
   Enumerator(const Problem& problem, std::int64_t r_max, bool volume, Result& result)
-      : problem_(problem),
+      : problem_(&problem),
         r_max_(r_max),
-        result_(result),
+        result_(&result),
         first_(valid_points(problem.first, problem.first_invalid)),
         second_(valid_points(problem.second, problem.second_invalid)),
         disc_(disc_of(r_max, volume, problem.everywhere)) {}
 
-  [[nodiscard]] std::int64_t lines() const { return problem_.first.shape[0] * problem_.first.shape[1]; }
+  [[nodiscard]] std::int64_t lines() const { return problem_->first.shape[0] * problem_->first.shape[1]; }
 
   // First pixels in every `step`th line: lines further down have fewer pairs.
   void count(std::int64_t begin, std::int64_t step) const {
-    if ((r_max_ + 1) * problem_.limit <= Tally::kMostCells) {
-      count_into(Tally(r_max_ + 1, problem_, result_), begin, step);
+    if ((r_max_ + 1) * problem_->limit <= Tally::kMostCells) {
+      count_into(Tally(r_max_ + 1, *problem_, *result_), begin, step);
     } else {
-      count_into(Sorter(r_max_ + 1, problem_, result_), begin, step);
+      count_into(Sorter(r_max_ + 1, *problem_, *result_), begin, step);
     }
   }
 
  private:
   template <class Sink>
   void count_into(Sink sink, std::int64_t begin, std::int64_t step) const {
-    const std::int64_t rows = problem_.first.shape[1];
+    const std::int64_t rows = problem_->first.shape[1];
     for (std::int64_t line = begin; line < lines(); line += step) {
       for (const auto& shift : disc_.lines) {
-        const std::int64_t z = line / rows + shift.dz + problem_.offset[0];
-        const std::int64_t y = line % rows + shift.dy + problem_.offset[1];
-        if (z >= 0 && z < problem_.second.shape[0] && y >= 0 && y < problem_.second.shape[1]) {
-          count_lines(line, z * problem_.second.shape[1] + y, shift, sink);
+        const std::int64_t z = line / rows + shift.dz + problem_->offset[0];
+        const std::int64_t y = line % rows + shift.dy + problem_->offset[1];
+        if (z >= 0 && z < problem_->second.shape[0] && y >= 0 && y < problem_->second.shape[1]) {
+          count_lines(line, z * problem_->second.shape[1] + y, shift, sink);
         }
       }
     }
@@ -238,7 +238,7 @@ class Enumerator {
 
   template <class Sink>
   void count_lines(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink) const {
-    switch (problem_.coding) {
+    switch (problem_->coding) {
       case Coding::triangular:
         count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
           const auto [low, high] = sorted(a, b);
@@ -261,7 +261,7 @@ class Enumerator {
   void count_points(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink, const Code& code) const {
     const std::int64_t end = first_.index(line, first_.cols);
     for (std::int64_t p = first_.index(line, 0); p < end; ++p) {
-      const std::int64_t origin = first_.col[static_cast<std::size_t>(p)] + problem_.offset[2];
+      const std::int64_t origin = first_.col[static_cast<std::size_t>(p)] + problem_->offset[2];
       const std::uint32_t mine = first_.code[static_cast<std::size_t>(p)];
       const std::uint16_t* rings = disc_.rings.data() + (shift.rings - origin);
       const std::int32_t* cols = second_.col.data();
@@ -274,9 +274,9 @@ class Enumerator {
     }
   }
 
-  const Problem& problem_;
+  const Problem* problem_;
   std::int64_t r_max_;
-  Result& result_;
+  Result* result_;
   Points first_;
   Points second_;
   Disc disc_;

@@ -149,7 +149,7 @@ class Transform final : public PairTransform {
         line[x] = zero;
       }
       for (std::int64_t x = 0; x < image.cols; ++x) {
-        const double* values = table + codes[x] * 2 * kLanes;
+        const double* values = table + std::int64_t{codes[x]} * 2 * kLanes;
         line[image.col + x].Set(loaded(values), loaded(values + kLanes));
       }
       for (std::int64_t x = image.col + image.cols; x < grid_.cols; ++x) {
@@ -240,9 +240,9 @@ class Transform final : public PairTransform {
       store(loaded(high) + upper, high);
     });
     double most = 0.0;
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-      double off = 0.0;
-      std::memcpy(&off, reinterpret_cast<const char*>(&worst) + lane * sizeof(double), sizeof off);
+    double each[kLanes];  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
+    store(worst, each);
+    for (const double off : each) {
       most = most < off ? off : most;
     }
     return most;

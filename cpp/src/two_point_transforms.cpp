@@ -472,15 +472,15 @@ bool count_by_fourier(const Survey& survey, std::int64_t r_max, Result& result, 
     Sums part(total.size());
     for (std::int64_t begin = survey.core_begin; begin < survey.core_end; begin += height) {
       const std::int64_t end = std::min(begin + height, survey.core_end);
-      const std::int64_t reached = std::min(end + r_max, rows);
-      if (!count_field(method, rows_alone(survey, method, begin, reached), r_max, false, threads, level, part)) {
+      const std::int64_t halo_end = std::min(end + r_max, rows);
+      if (!count_field(method, rows_alone(survey, method, begin, halo_end), r_max, false, threads, level, part)) {
         return false;
       }
       std::ranges::transform(total, part, total.begin(), std::plus<>());
-      if (end == reached) {
+      if (end == halo_end) {
         continue;
       }
-      if (!count_field(method, rows_alone(survey, method, end, reached), r_max, false, threads, level, part)) {
+      if (!count_field(method, rows_alone(survey, method, end, halo_end), r_max, false, threads, level, part)) {
         return false;
       }
       std::ranges::transform(total, part, total.begin(), std::minus<>());

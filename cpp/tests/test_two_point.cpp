@@ -143,7 +143,7 @@ void check_counts() {
       check_request(request, r_max);
     }
   }
-  const Levels volume = noise(6 * 7 * 8, 9);
+  const Levels volume = noise(std::int64_t{6} * 7 * 8, 9);
   PairRequest request;
   request.image = view(volume, 6, 7, 8);
   check_request(request, cemvis::largest_ring(request));
