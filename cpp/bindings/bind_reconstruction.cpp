@@ -62,7 +62,7 @@ void bind_reconstruction(py::module_& m) {
       .def("energy", &Reconstruction::energy)
       .def("neighbours", &Reconstruction::neighbours)
       .def("read", &read_state, arg("image").noconvert(), arg("counts").noconvert(), arg("pairs").noconvert())
-      .def("swap", &Reconstruction::swap, arg("first"), arg("second"))
+      .def("swap", &Reconstruction::swap_pixels, arg("first"), arg("second"))
       .def("sample_changes", &sampled, arg("out").noconvert())
       .def("anneal", &annealed, arg("trials"), arg("temperature"));
 }

@@ -52,8 +52,8 @@ void Reconstruction::write(std::int64_t pixel, int phase) {
 void Reconstruction::look_around(std::int64_t pixel, std::int64_t* around) const {
   const std::uint8_t* centre = shifts_.data() + padded(pixel);
   const std::int32_t* offset = offsets_.data();
-  const std::int64_t fits = (std::int64_t{1} << field_bits_) - 1;
-  const std::uint64_t field = static_cast<std::uint64_t>(fits);
+  const std::uint64_t field = (std::uint64_t{1} << static_cast<unsigned>(field_bits_)) - 1U;
+  const auto fits = static_cast<std::int64_t>(field);
   std::int64_t* found = around + setup_.phases;
   for (std::int64_t r = 1; r <= setup_.r_max; ++r, found += setup_.phases) {
     std::fill_n(found, setup_.phases, 0);
@@ -138,7 +138,7 @@ void Reconstruction::commit(const Pick& pick, int a, int b) {
   take_energy();
 }
 
-void Reconstruction::swap(std::int64_t first, std::int64_t second) {
+void Reconstruction::swap_pixels(std::int64_t first, std::int64_t second) {
   if (std::min(first, second) < 0 || std::max(first, second) >= pixels()) {
     throw std::invalid_argument("a pixel to swap lies outside the image");
   }

@@ -63,7 +63,7 @@ void test_counts_follow_swaps() {
           const ReconstructionSetup setup{phases, r_max, periodic, axes, phases == 3, phases == 7};
           Reconstruction state = begun(picture, setup);
           for (std::int64_t n = 0; n < 40; ++n) {
-            state.swap(n * 53 % state.pixels(), n * 31 % state.pixels());
+            state.swap_pixels(n * 53 % state.pixels(), n * 31 % state.pixels());
           }
           check_counts(state, picture, setup);
           for (const double temperature : {1.0, 1e-5, 0.0}) {
@@ -135,8 +135,8 @@ void test_refusals() {
   target.pop_back();
   CEMVIS_CHECK_THROWS(Reconstruction(picture.view(), setup, target, weights, 0, 1), std::invalid_argument);
   Reconstruction state = begun(picture, setup);
-  CEMVIS_CHECK_THROWS(state.swap(0, 144), std::invalid_argument);
-  CEMVIS_CHECK_THROWS(state.swap(-1, 0), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(state.swap_pixels(0, 144), std::invalid_argument);
+  CEMVIS_CHECK_THROWS(state.swap_pixels(-1, 0), std::invalid_argument);
   CEMVIS_CHECK_THROWS(state.anneal(-1, 0.0), std::invalid_argument);
   CEMVIS_CHECK_THROWS(state.anneal(1, std::numeric_limits<double>::infinity()), std::invalid_argument);
   std::vector<std::uint8_t> small(143);

@@ -53,7 +53,7 @@ class Reconstruction {
   void copy_image(std::span<std::uint8_t> out) const;
 
   // Swaps two pixels, numbered in reading order. Throws std::invalid_argument if one lies outside.
-  void swap(std::int64_t first, std::int64_t second);
+  void swap_pixels(std::int64_t first, std::int64_t second);
 
   // The change of the energy by each of out.size() swaps that are drawn, and not made.
   void sample_changes(std::span<double> out);
@@ -76,7 +76,7 @@ class Reconstruction {
   void count_axes(const ImageView<std::uint8_t>& image);
   void take_energy();
 
-  [[nodiscard]] std::int64_t cell(std::int64_t i, std::int64_t j) const {
+  static std::int64_t cell(std::int64_t i, std::int64_t j) {
     return i <= j ? j * (j + 1) / 2 + i : i * (i + 1) / 2 + j;
   }
   [[nodiscard]] std::int64_t padded(std::int64_t pixel) const {
