@@ -98,7 +98,7 @@ def test_the_summary_says_where_everything_comes_from(area: Path) -> None:
     assert batch["evidence"] > 30
     again = LocatedIndents.load(area / "located")
     grid = again.batches[0].erred_places_px()[again.table.row, again.table.column]
-    assert np.abs(grid - again.before_xy_px).max() < 0.01
+    assert np.abs(grid - again.before_xy_px).max() < 0.02
 
 
 def test_files_are_there_and_nothing_else(first: LocateResult, area: Path) -> None:

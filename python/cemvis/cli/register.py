@@ -38,7 +38,12 @@ if TYPE_CHECKING:
     "--before-pixel-size", callback=parse_pixel_size, metavar="LENGTH", help="Of BEFORE.  [default: the file's]"
 )
 @click.option(
-    "--tile", "tile_px", type=click.IntRange(64, 2048), default=256, show_default=True, help="Edge of the tiles, in px."
+    "--tile",
+    "tile_px",
+    type=click.IntRange(64, 2048),
+    default=256,
+    show_default=True,
+    help="Edge of the tiles, in px; on small images an eighth of the shorter edge at most, down to 96.",
 )
 @click.option(
     "--step",

@@ -274,3 +274,12 @@ def test_equal_images_go_on_beyond_the_seams_that_are_known() -> None:
     assert regular_beyond([1100.5, 2124.5], 2500) == [76.5]
     assert regular_beyond([300.0, 1000.0, 3000.0], 4000) == []
     assert regular_beyond([], 4000) == []
+
+
+def test_small_images_get_tiles_that_can_follow_their_distortion() -> None:
+    config = RegistrationConfig()
+    assert config.fitting((8_000, 2_048)) is config
+    small = config.fitting((1_000, 1_600))
+    assert (small.tile_px, small.step_px) == (125, 62)
+    assert config.fitting((300, 300)).tile_px == 96
+    assert RegistrationConfig(tile_px=64, step_px=48).fitting((300, 300)).tile_px == 64

@@ -77,6 +77,7 @@ def register(
     if before.pixel_size is not None and after.pixel_size is not None:
         scale = after.pixel_size.um / before.pixel_size.um
     base = (max(1, round(scale)), max(1, round(1 / scale)))  # px of before and of after in one, so that both are alike
+    config = config.fitting((after.shape[0] // base[1], after.shape[1] // base[1]))
     factors = _factors(before, after, base, config)
     levels = [(Level(before, base[0] * factor), Level(after, base[1] * factor)) for factor in factors]
     for level in levels[0]:

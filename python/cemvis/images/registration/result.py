@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+_TILES_ACROSS, _LEAST_OWN_TILE_PX = 8, 96  # of small images
+
 USED, OUTSIDE, WEAK, OUTLIER = "used", "outside", "weak", "outlier"
 
 
@@ -33,7 +35,8 @@ class RegistrationConfig:
     overview_px
         Longest edge of the overviews with which it begins.
     tile_px, step_px
-        Edge of the tiles that are matched at full resolution, and how far apart they are at most.
+        Edge of the tiles that are matched at full resolution, and how far apart they are at most. On small images they
+        are smaller, see `fitting`.
     many_tiles
         Above this number of tiles they stand side by side (step = edge).
     reach_px
@@ -60,6 +63,17 @@ class RegistrationConfig:
                 "of 64 to 2048 px, steps of 16 px to one tile, overviews of at least 256 px"
             )
             raise InputError(msg)
+
+    def fitting(self, shape: tuple[int, int]) -> RegistrationConfig:
+        """Return the settings for an image of `shape`: tiles of at most an eighth of its shorter edge, down to 96 px.
+
+        Distortion that a small image shows at all bends within it; a handful of tiles could not follow. The smaller
+        tiles overlap by half.
+        """
+        tile = max(_LEAST_OWN_TILE_PX, min(shape) // _TILES_ACROSS)
+        if tile >= self.tile_px:
+            return self
+        return replace(self, tile_px=tile, step_px=min(self.step_px, tile // 2))
 
     def step_for(self, shape: tuple[int, int]) -> int:
         """Return how far apart tiles are: `step_px`, or one edge where they would be too many."""

@@ -14,9 +14,7 @@ Floats = NDArray[np.float32]
 
 _BINS_PER_OCTAVE = 6
 _MOST_BLOCKS = 100
-_LEAST_NOISE = (
-    0.03  # of the variance, as white noise: no template is as true as a smooth background asks
-)
+_LEAST_NOISE = 0.03  # of the variance, as white noise: no template is as true as a smooth background asks
 
 
 @dataclass(frozen=True)
