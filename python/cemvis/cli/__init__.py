@@ -19,12 +19,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info", "Show what micrograph files hold."),
     "map": ("map", "Map modulus and hardness over a BSE mosaic."),
     "model": ("model", "Show what a model file holds."),
+    "reconstruct": ("reconstruct", "Find an image of a given two-point correlation."),
     "register": ("register", "Find where an after-image lies on a before-image."),
     "locate": ("locate", "Locate indents on the mosaic taken before they were made."),
     "report": ("report", "Show run folders as one HTML page."),
     "review": ("review", "Draw located indents, and judge the doubtful ones."),
     "specimen": ("specimen", "Make a virtual cement paste with known truth."),
     "train": ("train", "Train a model from mosaics and indents."),
+    "two-point": ("two_point", "Count which grey levels lie how far from each other."),
     "validate": ("validate", "Compare maps of an unseen area with measured indents."),
 }
 
