@@ -234,7 +234,7 @@ def few_levels(side: int, r_max: int) -> None:
         contenders["scipy.fft"] = indicator_sample(image, r_max, min(20, levels * (levels + 1) // 2))
         if levels == 2 and (porespy := porespy_call(image)) is not None:
             contenders["PoreSpy"] = whole(porespy)
-        Rounds(f"**C, {levels} levels**: {side} x {side}, r up to {r_max}, 1 thread", contenders).show("fourier", {})
+        Rounds(f"**C, {levels} levels**: {side} x {side}, r up to {r_max}, 1 thread", contenders).show("scipy.fft", {})
 
 
 def porespy_call(image: np.ndarray) -> Call | None:

@@ -423,14 +423,14 @@ bool count_field(const Method& method, const Field& field, std::int64_t r_max, b
                            : differences_by_fourier(field, r_max, everywhere, threads, level, sums);
 }
 
-// The rows [begin, end) of the image with themselves.
-Field rows_alone(const Survey& survey, const Method& method, std::int64_t begin, std::int64_t end) {
+// The rows [from, to) of the image with themselves.
+Field rows_alone(const Survey& survey, const Method& method, std::int64_t from, std::int64_t to) {
   Field field;
   const auto& request = survey.request;
   field.first_codes = method.first_codes;
   field.second_codes = method.second_codes;
   field.most_bytes = request.fourier_bytes;
-  field.first = encode(request.image, request.mask, {0, begin, 0}, {1, end - begin, request.image.shape[2]},
+  field.first = encode(request.image, request.mask, {0, from, 0}, {1, to - from, request.image.shape[2]},
                        method.first, static_cast<std::uint16_t>(method.first_codes));
   return field;
 }
