@@ -142,9 +142,9 @@ def command(
     LABELS is an image whose values are the labels of 2 to 15 phases, as TIFF, PNG or .npy; TWO-POINT is the folder, or
     its phases.csv, that cemvis two-point --phases wrote. Two pixels of different phase are swapped again and again:
     always if that brings the correlation closer, and ever more seldom if not. The image is one of many with that
-    correlation. Ctrl-C ends it with the best image so far, in files with ".partial" in their names.
+    correlation. Ctrl-C ends it with the image as it is then, in files with ".partial" in their names.
     """
-    from cemvis.analysis.correlation.reconstruction import Options, Schedule
+    from cemvis.analysis.correlation.reconstruction_annealing import Options, Schedule
     from cemvis.workflows.reconstruct import ReconstructConfig, reconstruct_file
 
     try:

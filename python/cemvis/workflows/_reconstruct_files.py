@@ -175,5 +175,5 @@ def _figure(result: ReconstructResult) -> Any:
         pixel_size_um=size,
         title="Reconstruction from two-point statistics",
         caption=caption,
-        warnings=("interrupted: the best image so far",) if result.interrupted else (),
+        warnings=("interrupted: annealing had not ended",) if result.interrupted else (),
     )

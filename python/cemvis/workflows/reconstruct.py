@@ -10,7 +10,8 @@ import numpy as np
 
 from cemvis._checks import thread_count
 from cemvis._files import access_errors
-from cemvis.analysis.correlation.reconstruction import Options, Reconstructed, Schedule, reconstruct
+from cemvis.analysis.correlation.reconstruction import Reconstructed, reconstruct
+from cemvis.analysis.correlation.reconstruction_annealing import Options, Schedule
 from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
@@ -132,12 +133,13 @@ def reconstruct_file(
     command : str
         As it goes into the summary.
     progress : callable, optional
-        Called with what is being done, steps done and the most there may be.
+        Called with what is being done, steps done and all steps.
 
     Returns
     -------
     ReconstructResult
-        If it was interrupted from the keyboard, the best image so far, in files with ".partial" in their names.
+        If it was interrupted from the keyboard, the best candidate as it was then, in files with ".partial" in their
+        names.
 
     Raises
     ------
