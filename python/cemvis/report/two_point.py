@@ -14,7 +14,6 @@ from cemvis.report.deconvolution import COLOURS, LINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
@@ -104,10 +103,9 @@ def map_figure(
     axes.set_facecolor(style.NOT_MAPPED)
     r = (np.arange(probabilities.shape[0]) + 0.5) * axis.scale
     dn = (np.arange(probabilities.shape[1] + 1) - 0.5) * difference_step
-    colours = _colours(MAP_COLOURS)
     # Values below the scale take its end, so that grey is what no pair has.
     clipped = np.ma.masked_where(~(shown > 0), np.clip(np.nan_to_num(shown), lowest, None))
-    drawn = axes.pcolormesh(r, dn, clipped, cmap=colours, norm=norm, rasterized=True)
+    drawn = axes.pcolormesh(r, dn, clipped, cmap=MAP_COLOURS, norm=norm, rasterized=True)
     axes.set_xlabel(f"Distance r ({axis.unit})", fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
     axes.set_ylabel(
         "Difference \N{GREEK CAPITAL LETTER DELTA}n", fontsize=style.TEXT_PT, color=style.INK, parse_math=False
@@ -187,14 +185,6 @@ def _page(wide: float, high: float, title: str, caption: str) -> tuple[Figure, f
     style.add_text_in(figure, MARGIN_IN, MARGIN_IN, "\n".join(heading), fontsize=style.TITLE_PT, weight="bold")
     style.add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
     return figure, top
-
-
-def _colours(name: str) -> Colormap:
-    from matplotlib import colormaps
-
-    colours = colormaps[name].copy()
-    colours.set_bad(style.NOT_MAPPED)
-    return colours
 
 
 def _draw_panel(axes: Axes, panel: Panel, axis: Axis) -> None:

@@ -19,7 +19,6 @@ from cemvis.analysis.correlation.lengths import (
     plateau_start,
 )
 from cemvis.analysis.correlation.two_point import mean_difference, probabilities
-from cemvis.analysis.indentation.deconvolution.bootstrap import tails
 from cemvis.errors import InputError
 from cemvis.kernels.two_point import PairCounts
 
@@ -107,6 +106,8 @@ def bootstrap_bands(
     InputError
         If there are fewer than 20 resamplings.
     """
+    from cemvis.analysis.indentation.deconvolution.bootstrap import tails
+
     if resamplings < 20:
         msg = f"{resamplings} resamplings are wanted; wanted at least 20"
         raise InputError(msg)
