@@ -266,6 +266,11 @@ def test_summary_says_what_the_map_was_made_from(mosaic: Path, model: Model, tmp
     summary = json.loads((tmp_path / "map" / "summary.json").read_text())
     assert summary["cemvis"] == cemvis.__version__
     assert summary["mosaic"]["file"] == "mosaic.tif"
+    assert summary["mosaic"]["path"] == mosaic.resolve().as_posix()
+    assert summary["model"]["training_areas"] == [
+        {"name": each.name, "mosaic_sha256": each.mosaic_sha256, "indents_sha256": each.indents_sha256}
+        for each in model.training.areas
+    ]
     assert summary["mosaic"]["sha256"] == hashlib.sha256(mosaic.read_bytes()).hexdigest()
     assert summary["model"]["sha256"] == model.digest
     assert summary["pixel_size"] == {"um": PIXEL_UM, "source": "option"}

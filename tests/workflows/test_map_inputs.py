@@ -5,9 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
+from cemvis.cli.map import SAMPLE
+from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows import _map_inputs
-from cemvis.workflows._map_inputs import file_digest
+from cemvis.workflows._map_inputs import file_digest, path_of
+
+
+def test_the_path_of_an_image_is_absolute_and_none_of_arrays_and_of_the_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "mosaic.tif", np.zeros((8, 8), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    with open_micrograph("mosaic.tif", pixel_size="1 um") as image:
+        assert path_of(image) == (tmp_path.resolve() / "mosaic.tif").as_posix()
+    assert path_of(Micrograph.from_array(np.zeros((8, 8), np.uint8), pixel_size=PixelSize(1.0, "test"))) is None
+    with open_micrograph(SAMPLE) as image:
+        assert path_of(image) is None
 
 
 def test_small_file_is_hashed_whole(tmp_path: Path) -> None:

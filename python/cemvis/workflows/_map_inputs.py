@@ -63,6 +63,17 @@ def image_origin(image: Micrograph) -> dict[str, Any]:
     return name | {"sha256": image.digest()} | about
 
 
+def path_of(image: Micrograph) -> str | None:
+    """Return where an image's file lies, with slashes; None of an array and of the sample that comes with cemvis.
+
+    The path is absolute: maps of one mosaic are then the same wherever they are written.
+    """
+    if image.path is None:
+        return None
+    place, package = image.path.parent.resolve(), Path(__file__).resolve().parents[1]
+    return None if place.is_relative_to(package) else (place / image.path.name).as_posix()
+
+
 def given_model(model: object) -> Model | None:
     """Return the model that a name or a path stands for; None stands for the default.
 

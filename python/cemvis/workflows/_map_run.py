@@ -21,7 +21,7 @@ from cemvis.errors import (
 )
 from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
 from cemvis.workflows._map_files import publish
-from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on
+from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on, path_of
 from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, run_network
 from cemvis.workflows._map_network_plan import NetworkPlan, Tile, fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
@@ -210,7 +210,7 @@ def _prepare(
     if network is not None and config.tile_samples is not None:
         job |= {"tile_samples": int(config.tile_samples)}
     work = WorkFolder(config.output, job, blocks=blocks, grids=kinds)
-    return Prepared(grid, plan, transform, origin, work, network, (*notes, *more_notes))
+    return Prepared(grid, plan, transform, origin, work, network, (*notes, *more_notes), path_of(image))
 
 
 def _digest(*pieces: Sequence[Block] | Sequence[Tile]) -> str:

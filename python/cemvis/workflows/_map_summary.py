@@ -62,6 +62,10 @@ def origin_of(
             "cemvis": model.version,
             "networks": {each.name: each.network for each in model.properties},
             "training_pairs": model.training.pairs,
+            "training_areas": [
+                {"name": each.name, "mosaic_sha256": each.mosaic_sha256, "indents_sha256": each.indents_sha256}
+                for each in model.training.areas
+            ],
             "note": model.note,
         },
         "pixel_size": {"um": pixel_size.um, "source": pixel_size.source},
@@ -106,12 +110,17 @@ def summary_of(
     notes: Sequence[str],
     ran_on: str,
     files: Sequence[str],
+    mosaic_path: str | None = None,
 ) -> dict[str, Any]:
-    """Return the summary of a map, ready for JSON; it names no time, so that the same map gives the same file."""
+    """Return the summary of a map, ready for JSON; it names no time, so that the same map gives the same file.
+
+    `mosaic_path` stands beside the mosaic's name; no value depends on it, so it is no part of the origin.
+    """
     return {
         "format": "cemvis map",
         "format_version": 1,
         **origin,
+        "mosaic": {**origin["mosaic"], **({} if mosaic_path is None else {"path": mosaic_path})},
         **({"ran_on": ran_on} if ran_on else {}),
         "notes": list(notes),
         "warnings": list(warnings),

@@ -41,6 +41,7 @@ class Prepared:
     work: WorkFolder
     network: NetworkJob | None
     notes: tuple[str, ...]
+    mosaic_path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def write_files(
         notes=job.notes,
         ran_on="" if job.network is None else job.network.predictor.ran_on,
         files=files,
+        mosaic_path=job.mosaic_path,
     )
     write_text(job.work.path / names.SUMMARY, json.dumps(text, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     report("writing the files", len(writers) + 1, len(writers) + 1)
