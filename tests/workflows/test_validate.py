@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ import tifffile
 from click.testing import CliRunner, Result
 
 from areas import PIXEL_UM, WINDOW_PX, WINDOW_UM, make_area
+from cemvis._files import sha256_of
+from cemvis.analysis.indentation.deconvolution.selection import candidates
 from cemvis.cli import main
 from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.kernels.specimen import Phase
+from cemvis.workflows._map_inputs import file_digest
 from cemvis.workflows._validate_phases import PHASE_NAMES, Strips, phases_at
-from cemvis.workflows._validate_sources import labels_of, map_sample, open_map
+from cemvis.workflows._validate_sources import file_name, labels_of, map_sample, open_map
 from cemvis.workflows._validate_truth import Truth, judge
 from cemvis.workflows.areas import Area
 from cemvis.workflows.map import map_mosaic
@@ -55,6 +59,15 @@ def make_unseen(folder: Path) -> Path:
     table = table.assign(modulus_gpa=truth[row, col] + 1.0, batch="t", status="ok")
     table.assign(hardness_gpa=table["modulus_gpa"] / 25).to_csv(folder / "indents.csv", index=False)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_populations() -> Iterator[None]:
+    """Try up to three populations in place of eight, which takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        module = "cemvis.analysis.indentation.deconvolution.deconvolve.candidates"
+        patch.setattr(module, lambda data, template, *, most: candidates(data, template, most=min(most, 3)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +153,10 @@ def test_notes_and_promises_are_printed(done) -> None:
 
 @pytest.fixture
 def no_pictures(monkeypatch) -> None:
-    """Leave out the figures of a validation, which take most of the time of a small one."""
+    """Leave out the figures of a validation and of its maps, which take most of the time of a small one."""
     monkeypatch.setattr("cemvis.workflows._validate_files._save", lambda _figure, _stem: None)
+    for name in ("write_property_figure", "write_histogram_figure"):
+        monkeypatch.setattr(f"cemvis.workflows._map_write.{name}", lambda path, *_, **__: path.touch())
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -194,12 +209,45 @@ def test_a_models_own_mosaic_is_no_unseen_area(place, tmp_path) -> None:
     def masked_cells() -> int:
         return json.loads((tmp_path / "out" / "maps" / "table" / "summary.json").read_text())["cells"]["masked"]
 
+    made = ("--map", tmp_path / "out" / "maps" / "table", "--measured", place / "area-1", *QUICK)
+    result = run(*made, "-o", tmp_path / "of-masked")
+    assert "the mask has to leave out the windows around them" in result.output
     before = masked_cells()
     mask[:, : image.shape[1] // 4] = 255
     tifffile.imwrite(tmp_path / "mask.tif", mask)
     other = run(*masked, "--resume", "--overwrite")  # a map with another mask is no map to take
     assert other.exit_code == 0, other.output
     assert masked_cells() < before
+    coarser = run(*masked, "--resume", "--overwrite", "--pixel-size", "0.11 um")  # nor is one at another pixel size
+    assert coarser.exit_code == 0, coarser.output
+    assert json.loads((tmp_path / "out" / "maps" / "table" / "summary.json").read_text())["pixel_size"]["um"] == 0.11
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_finished_map_says_whether_its_model_saw_the_mosaic(done, place, tmp_path, monkeypatch) -> None:
+    table = ("--map", tmp_path / "map", "--measured", place / "area-0", "-o", tmp_path / "out", *QUICK, "--overwrite")
+    shutil.copytree(done[0] / "maps" / "table", tmp_path / "map")
+    assert "saw this area" not in run(*table).output  # it did not, as its summary shows
+    path = tmp_path / "map" / "summary.json"
+    summary = json.loads(path.read_text())
+    areas = summary["model"]["training_areas"]
+    own = sha256_of(place / "area-0" / "before.tif")
+    assert [each["mosaic_sha256"] for each in areas] == [own, sha256_of(place / "area-1" / "before.tif")]
+
+    def said(mosaic: dict, model: dict) -> str:
+        path.write_text(json.dumps(summary | {"mosaic": mosaic, "model": model}))
+        result = run(*table)
+        assert len(result.output.strip().splitlines()) == 1 or result.exit_code == 0
+        return result.output
+
+    mosaic = summary["mosaic"]
+    assert "was trained on this very mosaic" in said(mosaic | {"sha256": own}, summary["model"])
+    older = {key: each for key, each in summary["model"].items() if key != "training_areas"}
+    assert "is not known: its summary does not say" in said(mosaic, older)
+    monkeypatch.setattr("cemvis.workflows._map_inputs.WHOLE_UP_TO_BYTES", 1000)
+    large = file_digest(place / "area-0" / "before.tif") | {"path": str(place / "area-0" / "before.tif")}
+    assert "was trained on this very mosaic" in said(large, summary["model"])
+    assert "is not there any more" in said(large | {"path": str(tmp_path / "gone.tif")}, summary["model"])
 
 
 @pytest.mark.parametrize(
@@ -325,3 +373,6 @@ def test_a_maps_values_are_counted_by_block_exactly(done) -> None:
 def test_maps_of_one_name_are_told_apart() -> None:
     paths = [Path("a/net.safetensors"), Path("b/net.safetensors"), Path("map.v2"), Path("measured.safetensors")]
     assert labels_of(paths) == ["net (1)", "net (2)", "map.v2", "measured (map)"]
+    alike = labels_of([Path("a/net.safetensors"), Path("b/net.safetensors"), Path("net (1)"), Path("a b"), Path("A-b")])
+    assert alike == ["net (2)", "net (3)", "net (1)", "a b (1)", "A-b (2)"]
+    assert len({file_name(each).lower() for each in alike}) == 5  # or one map would replace another

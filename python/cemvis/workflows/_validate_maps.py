@@ -18,9 +18,11 @@ from cemvis.workflows._map_files import SUMMARY
 from cemvis.workflows._map_inputs import given_model, image_origin, open_mask
 from cemvis.workflows._validate_sources import (
     Mapped,
+    check_made_unseen,
     check_one_mosaic,
     check_unseen,
     digest_of,
+    file_name,
     labels_of,
     open_map,
 )
@@ -98,19 +100,21 @@ def gathered(
     labels = labels_of([*models, *folders])
     made = [open_map(path, label) for path, label in zip(folders, labels[len(models) :], strict=True)]
     notes = check_one_mosaic(made) if made else []
-    if made:
-        notes.append(f"whether the models of {', '.join(each.label for each in made)} saw this area is not known here")
+    for each in made:
+        notes += check_made_unseen(each)
     if mosaic is None:
         return tuple(made), notes
     loaded = [_loaded(path) for path in models]  # all of them before the long work
     with open_micrograph(mosaic, pixel_size=settings.pixel_size) as image:
-        digest, origin = image.digest(), image_origin(image)
+        digest, origin, pixel_size_um = image.digest(), image_origin(image), image.require_pixel_size().um
     for model, label in zip(loaded, labels, strict=False):
-        notes += check_unseen(model, label, digest, masked=settings.mask is not None)
+        seen = {area.mosaic_sha256 for area in model.training.areas}
+        notes += check_unseen(seen, label, digest, masked=settings.mask is not None)
     fresh = []
     for number, (model, label) in enumerate(zip(loaded, labels, strict=False)):
-        folder = output / MAPS / _file_name(label)
-        if not (resume and (folder / SUMMARY).is_file() and _is_of(folder, model, origin, settings)):
+        folder = output / MAPS / file_name(label)
+        finished = resume and (folder / SUMMARY).is_file()
+        if not (finished and _is_of(folder, model, origin, settings, pixel_size_um=pixel_size_um)):
             _map(mosaic, model, folder, settings, resume=resume, overwrite=overwrite, label=label, progress=progress)
         fresh.append(open_map(folder, label))
         if number == 0 and made:
@@ -159,7 +163,9 @@ def _map(
         raise type(error)(msg) from error
 
 
-def _is_of(folder: Path, model: Model, mosaic: Mapping[str, Any], settings: MapSettings) -> bool:
+def _is_of(
+    folder: Path, model: Model, mosaic: Mapping[str, Any], settings: MapSettings, *, pixel_size_um: float
+) -> bool:
     """Return whether a finished map is of this model, this mosaic and these settings."""
     summary, anchors = open_map(folder, "").folder.summary, settings.anchors
     asked = {
@@ -175,10 +181,7 @@ def _is_of(folder: Path, model: Model, mosaic: Mapping[str, Any], settings: MapS
     return bool(
         summary["model"]["sha256"] == model.digest
         and digest_of(summary["mosaic"]) == digest_of(mosaic)
+        and abs(summary["pixel_size"]["um"] / pixel_size_um - 1) <= 1e-9
         and summary.get("asked_for") == asked
         and (settings.mask is not None or masked is None)
     )
-
-
-def _file_name(label: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis._files import sha256_of
 from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH
 from cemvis.analysis.validation.sample import MOST_DISTINCT, Sample, rounded, sample_of
-from cemvis.errors import FileFormatError, InputError
-from cemvis.models.model import Model
+from cemvis.errors import CemvisError, FileFormatError, InputError
 from cemvis.workflows._deconvolve_map import BLOCKS, MapFolder, bands
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map
+from cemvis.workflows._map_inputs import file_digest
 
 RESERVED = (MEASURED, TRUTH, TESTS)
 MAP_BLOCKS, BATCHES = "blocks of the map", "batches"
@@ -79,12 +80,25 @@ def digest_of(mosaic: Any) -> tuple[str, str]:
 
 
 def labels_of(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each path: its stem, or the folder's; numbered where two are the same."""
+    """Return a name for each path: its stem, or the folder's; numbered where two would share a file name."""
     stems = [path.stem if path.suffix == ".safetensors" else path.name or str(path) for path in paths]
     stems = [f"{stem} (map)" if stem in RESERVED else stem for stem in stems]
-    return [
-        stem if stems.count(stem) == 1 else f"{stem} ({stems[: n + 1].count(stem)})" for n, stem in enumerate(stems)
-    ]
+    names = [file_name(stem).lower() for stem in stems]  # some file systems do not tell cases apart
+    taken = {name for name in names if names.count(name) == 1}
+    labels = []
+    for stem, name in zip(stems, names, strict=True):
+        label, number = stem, 0
+        while names.count(name) > 1 and (number == 0 or file_name(label).lower() in taken):
+            number += 1
+            label = f"{stem} ({number})"
+        taken.add(file_name(label).lower())
+        labels.append(label)
+    return labels
+
+
+def file_name(label: str) -> str:
+    """Return the name of the folder that the map of a label goes into."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in label)
 
 
 def check_one_mosaic(maps: Sequence[Mapped]) -> list[str]:
@@ -126,15 +140,45 @@ def _mosaic(each: Mapped) -> str:
     return f"{each.folder.summary['mosaic'].get('file', 'an array')} ({kind} {digest[:12]})"
 
 
-def check_unseen(model: Model, label: str, mosaic_sha256: str, *, masked: bool) -> list[str]:
-    """Return what there is to say where a model was trained on the mosaic that it maps.
+def check_made_unseen(each: Mapped) -> list[str]:
+    """Return what there is to say on whether the model of a finished map was trained on the mosaic.
 
     Raises
     ------
     InputError
         If it was, and the whole of it is mapped.
     """
-    if mosaic_sha256 not in {area.mosaic_sha256 for area in model.training.areas}:
+    mosaic = each.folder.summary["mosaic"]
+    areas = each.folder.summary["model"].get("training_areas")
+    seen = {str(area.get("mosaic_sha256") or "") for area in areas or [] if isinstance(area, dict)} - {""}
+    digest = str(mosaic.get("sha256") or (_whole_digest(each) if seen else ""))
+    if seen and digest:
+        return check_unseen(seen, each.label, digest, masked=each.folder.summary.get("mask") is not None)
+    why = "its mosaic was digested in samples and is not there any more" if seen else "its summary does not say"
+    return [f"whether the model of {each.label} saw this area is not known: {why}"]
+
+
+def _whole_digest(each: Mapped) -> str:
+    """Return the digest of all of a large mosaic, whose map has one of samples; empty if it is not where it was."""
+    mosaic = each.folder.summary["mosaic"]
+    path = each.folder.path / str(mosaic.get("path") or mosaic.get("file") or "")
+    try:
+        return sha256_of(path) if file_digest(path).items() <= mosaic.items() else ""
+    except CemvisError:
+        return ""
+
+
+def check_unseen(trained_on: Collection[str], label: str, mosaic_sha256: str, *, masked: bool) -> list[str]:
+    """Return what there is to say where a model was trained on the mosaic that it maps.
+
+    `trained_on` are the digests of the mosaics that it was trained on.
+
+    Raises
+    ------
+    InputError
+        If it was, and the whole of it is mapped.
+    """
+    if mosaic_sha256 not in trained_on:
         return []
     if not masked:
         msg = (

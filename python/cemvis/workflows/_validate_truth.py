@@ -206,7 +206,8 @@ def _rows_of(mapped: Mapped, name: str) -> Iterator[_Cells]:
         except (ArrowException, KeyError, ValueError) as error:
             msg = f"{path} is not the table of a map's cells ({str(error).splitlines()[0]}); map again"
             raise FileFormatError(msg) from error
-    yield from _by_row(held)
+    if len(held[0]):
+        yield from _by_row(held)
 
 
 def _by_row(columns: list[NDArray[Any]]) -> Iterator[_Cells]:

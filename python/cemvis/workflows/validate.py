@@ -231,12 +231,16 @@ def _caveats(table: TableValues, found: Sequence[PropertyValidation]) -> list[st
                 ratio = each.compared[source.label].sd_ratio
                 notes.append(
                     f"{source.label} spreads {each.name} less than the measured indents: {ratio.value:.2f} of their sd "
-                    f"({ratio.low:.2f} to {ratio.high:.2f}). A map says what is to be expected in a window, without "
-                    "the noise of single tests and without what the image does not show: a narrower distribution is "
-                    "no error by itself, and no distance of zero is to be expected"
+                    f"({ratio.low:.2f} to {ratio.high:.2f})"
                 )
             if source.is_map and not source.sample.by_unit:
                 notes.append(f"{source.label} has fewer than 8 blocks with cells: its intervals are by single cells")
+    if any(each.compared[source.label].narrower for each in found for source in each.sources if source.is_map):
+        notes.append(
+            "a map says what is to be expected in a window, without the noise of single tests and without what the "
+            "image does not show: a narrower distribution is no error by itself, and no distance of zero is to be "
+            "expected"
+        )
     return notes
 
 

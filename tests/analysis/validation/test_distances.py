@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
@@ -55,6 +57,15 @@ def test_a_narrower_distribution_is_said_to_be_narrower() -> None:
     found = compare(normal_batches(1), normal_batches(2, widen=0.6), resamplings=100)
     assert found.narrower
     assert found.to_json()["narrower"] is True
+
+
+def test_batches_that_hold_the_same_values_have_halves_that_are_alike() -> None:
+    values = np.tile(np.arange(10.0, 40.0), 8)
+    copies = sample_of(values, np.repeat(np.arange(8).astype(str), 30), kind="batches")
+    found = compare(copies, normal_batches(2), resamplings=20)
+    assert found.halves.median == 0
+    assert "hold the same values" in found.verdict()
+    assert json.dumps(found.to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize(("shift", "alike"), [(0.0, 0.0), (0.0, 1.5), (0.5, 1.5), (2.0, 0.0)])

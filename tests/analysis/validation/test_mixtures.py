@@ -34,6 +34,13 @@ def test_what_differs_is_named_and_what_does_not_is_not(measured) -> None:
     assert other[0].to_json()["source"] == "map"
 
 
+def test_resamplings_of_one_seed_do_not_move_together(measured) -> None:
+    again = differences(measured, found_in(5), source="map", name="modulus")
+    for own, each in zip(measured.populations, again, strict=True):
+        one, both = own.fraction.high - own.fraction.low, each.fraction.high - each.fraction.low
+        assert 1.1 * one < both < 1.9 * one  # about sqrt(2) times; nothing at all if both draw the same batches
+
+
 def test_mixtures_stand_side_by_side(measured) -> None:
     table = side_by_side({"measured": measured, "map": measured}, name="modulus")
     assert table["source"].tolist() == ["measured", "measured", "map", "map"]

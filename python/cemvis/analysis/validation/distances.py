@@ -79,8 +79,8 @@ class Comparison:
 
     @property
     def times_halves(self) -> float:
-        """How many times as far as halves of the measured values usually are from each other."""
-        return self.distance.value / self.halves.median
+        """How many times as far as halves of the measured values usually are from each other; NaN if these are alike."""
+        return self.distance.value / self.halves.median if self.halves.median > 0 else float("nan")
 
     @property
     def narrower(self) -> bool:
@@ -90,6 +90,8 @@ class Comparison:
     def verdict(self) -> str:
         """Return in words how near this distribution is."""
         told = "told apart" if self.told_apart else "not told apart"
+        if not self.halves.median > 0:
+            return f"{told} from the measured values, halves of which are alike: their batches hold the same values"
         return (
             f"{told} from the measured values, {self.times_halves:.1f} times as far as halves of them usually are "
             f"({self.halves.median:.3g}; 95 % of halves are within {self.halves.high:.3g})"

@@ -71,7 +71,8 @@ def differences(
 ) -> tuple[PopulationDifference, ...]:
     """Return by how much populations differ from the measured ones, with intervals from both resamplings.
 
-    The resamplings of the two are independent, so they are paired as they come. Of four populations twelve numbers are
+    Each resampling of the one is paired with the next of the other: two of one seed and as many units draw the same
+    units at the same number, and would move together. Of four populations twelve numbers are
     compared: at 95 % one of them is beyond its interval by chance more often than every other time.
 
     Raises
@@ -98,7 +99,7 @@ def differences(
         }
         estimates = {}
         for what, (first, second) in parts.items():
-            drawn = second[: len(first), n] - first[: len(second), n]
+            drawn = np.roll(second[: len(first), n], 1) - first[: len(second), n]
             estimates[what] = Estimate(whole[what], *(float(np.quantile(drawn, end)) for end in ends))
         differs = tuple(what for what, each in estimates.items() if each.low > 0 or each.high < 0)
         found.append(PopulationDifference(source, mine.name, **estimates, differs=differs))
