@@ -1,4 +1,4 @@
-"""Run folders for tests of reports, written by hand: a map with its mosaic, and the mixtures found in it."""
+"""Run folders for tests of reports, written by hand: a map with its mosaic, its mixtures, an out-of-bag test."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import tifffile
+from PIL import Image
 from pyarrow import parquet
 
+from cemvis._files import sha256_of
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.images.pixel_size import PixelSize
@@ -138,3 +140,50 @@ def mixtures_of(folder: Path, output: Path, **options: Any) -> Path:
     legend = {"0": "not mapped", "1": "soft", "2": "hard", "255": "uncertain"}
     raster(output / "population_map.ome.tif", numbers, "Population by modulus", origin={"legend": legend, "map": about})
     return output
+
+
+def write_validation(folder: Path, *, second: str = "line") -> Path:
+    """Write an out-of-bag test of two maps of modulus, with measured values and a truth beside them."""
+    mosaic = write_mosaic(folder.parent / "area" / "before.tif")
+    maps = []
+    for name in ("net", second):
+        mapped = write_map(folder / "maps" / f"map-{len(maps)}", mosaic=mosaic)
+        summary = json.loads((mapped / "summary.json").read_text())
+        about = {key: summary[key] for key in ("mosaic", "grid", "model", "pixel_size")}
+        maps.append({"label": name, "path": str(mapped), **about})
+    raster(folder.parent / "area" / "truth_modulus.ome.tif", map_values()["modulus"] + 100, "Modulus (GPa)")
+    true_field = sha256_of(folder.parent / "area" / "truth_modulus.ome.tif")
+    values = np.random.default_rng(2).normal(30, 4, 400)
+    table = folder.parent / "indents.csv"
+    table.write_text("modulus_gpa,batch\n" + "".join(f"{each:.3f},b{n % 9}\n" for n, each in enumerate(values)))
+    mixture = json.loads((write_mixtures(folder.parent / "m", [], supported=False) / "populations.json").read_text())
+    sources = {
+        label: {"is_map": label in ("net", second), "mixture": mixture["found"]["modulus"]}
+        for label in ("measured", "net", second, "truth of the area")
+    }
+    compared = {
+        label: {"distance": estimate(1.5, 0.5), "difference": estimate(0.2, 0.1), "told_apart": label != "net"}
+        for label in ("net", second, "truth of the area")
+    }
+    errors = {label: {"against_truth": [{"phase": "all", "r2": estimate(0.9, 0.02)}]} for label in ("net", second)}
+    record = {
+        "format": "cemvis validate",
+        "inputs": {
+            "measured": [{"path": str(table), "sha256": sha256_of(table)}],
+            "maps": maps,
+            "truth": {"path": str(folder.parent / "area"), "sha256": {"truth_modulus.ome.tif": true_field}},
+        },
+        "notes": ["the specimen is virtual"],
+        "properties": {
+            "modulus": {
+                "halves_of_the_measured": {"median": 0.44},
+                "sources": sources,
+                "compared": compared,
+                "errors": errors,
+            }
+        },
+        "files": ["validation.json"],
+    }
+    (folder / "validation.json").write_text(json.dumps(record))
+    Image.new("L", (60, 40), 128).save(folder / "maps.png")
+    return folder

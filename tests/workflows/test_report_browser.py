@@ -15,7 +15,19 @@ from PIL import Image
 from browser import Browser, found_browser
 from cemvis.report.style import robust_range
 from cemvis.workflows.report import ReportConfig, write_report
-from report_folders import CELLS, EVIL, FIRST_UM, MOSAIC_PX, PIXEL_UM, STEP_UM, map_values, mixtures_of, write_map
+from report_folders import (
+    CELLS,
+    EVIL,
+    FIRST_UM,
+    MOSAIC_PX,
+    PIXEL_UM,
+    STEP_UM,
+    map_values,
+    mixtures_of,
+    raster,
+    write_map,
+    write_validation,
+)
 
 DESKTOP, PHONE = (1440, 900), (360, 740)
 THREE_DIGITS = 5.3e-3  # relative: half of the last digit of 100, and the steps in which values are kept
@@ -126,9 +138,22 @@ def split(browser: Browser) -> int:
     return int(browser.run("document.querySelector('.divider').getAttribute('aria-valuenow')"))
 
 
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory) -> Path:
+    """Write a page on an out-of-bag test, one map of which has a value below zero."""
+    root = tmp_path_factory.mktemp("validated")
+    folder = write_validation(root / "found", second=EVIL)
+    values = map_values()["modulus"]
+    values[12, 21] = -5
+    raster(folder / "maps" / "map-1" / "modulus.ome.tif", values, "Modulus (GPa)")
+    write_report([folder], root / "report.html")
+    return root / "report.html"
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_nothing_sticks_out_and_nothing_is_blank(browser, page, size) -> None:
-    for found in opened(browser, page, size):
+@pytest.mark.parametrize("name", ["page", "validated"])
+def test_nothing_sticks_out_and_nothing_is_blank(browser, request, name, size) -> None:
+    for found in opened(browser, request.getfixturevalue(name), size):
         assert found.run("document.documentElement.scrollWidth") == size[0]
         wide = found.run(
             "[...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll, .legend, .stage, svg') "
@@ -175,6 +200,25 @@ def test_the_map_has_the_colours_of_its_values(desktop) -> None:
         place = np.log(values[row, column] / low) / np.log(high / low)
         wanted = colormaps["cividis"](int(np.clip(place * 256, 0, 255)), bytes=True)
         assert np.abs(np.array(shown, int) - np.array(wanted, int)).max() <= 3
+
+
+def test_maps_of_a_test_share_their_colours_and_values_below_zero_have_the_lowest(browser, validated) -> None:
+    for found in opened(browser, validated, DESKTOP):
+        box = stage(found)
+        press(found, ".divider", "Home")
+        found.run(
+            "(() => { const s = document.querySelector('select.right'); s.selectedIndex = 2;"
+            "s.dispatchEvent(new Event('change')); })()"
+        )
+        settled(found)
+        assert found.run("document.querySelector('.at-right').textContent") == f"Modulus, {EVIL}"
+        x, y = (round(a - b) for a, b in zip(at_cell(box, 12, 21), box[:2], strict=True))
+        shown = found.run(
+            f"[...document.querySelector('.stage canvas').getContext('2d').getImageData({x}, {y}, 1, 1).data]"
+        )
+        assert np.abs(np.array(shown, int) - np.array(colormaps["cividis"](0, bytes=True), int)).max() <= 3
+        legend = found.run("document.querySelector('.view .legend').innerText")
+        assert "Equal ratios of colour over the same values on all maps of this property" in legend
 
 
 def test_the_border_is_dragged_and_moved_by_keys(desktop) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from cemvis.report.page.content import Fact
 from cemvis.workflows._report_folder import RunFolder, dig, entries, items, number, texts
+from cemvis.workflows._report_validation import FORMAT as VALIDATED
+from cemvis.workflows._report_validation import doubted_mixtures, validated_facts
 
 Facts = list[Fact]
 
@@ -160,17 +162,6 @@ def _judged_facts(record: Any) -> Facts:
     return found
 
 
-def _validated_facts(record: Any) -> Facts:
-    found: Facts = []
-    for name, each in entries(record, "properties"):
-        for label, compared in entries(each, "compared")[:3]:
-            distance = dig(compared, "distance") or dig(compared, "wasserstein")
-            low, high = number(distance, "low"), number(distance, "high")
-            span = "" if low is None or high is None else f"{low:.3g} to {high:.3g}; "
-            found += fact(f"{name}, {label}", number(distance, "value"), "GPa", f"{span}distance to the measured")
-    return found
-
-
 def _indents_facts(record: Any) -> Facts:
     files = len(items(record, "sources"))
     told = ", ".join(f"{count(number(record, 'status', name))} {name}" for name, _ in entries(record, "status"))
@@ -181,9 +172,9 @@ def _plain_facts(record: Any) -> Facts:
     """Return the first numbers of a record whose kind is not known."""
     if not isinstance(record, Mapping):
         return []
-    plain = {key: each for key, each in record.items() if isinstance(each, (int, float)) and not isinstance(each, bool)}
-    plain.pop("format_version", None)
-    return [Fact(str(key).replace("_", " "), f"{each:.6g}") for key, each in list(plain.items())[:8]]
+    plain = {str(key): number(record, key) for key in record if key != "format_version"}
+    known = [(key, each) for key, each in plain.items() if each is not None]
+    return [Fact(key.replace("_", " "), f"{each:.6g}") for key, each in known[:8]]
 
 
 def warnings_in(record: Any) -> tuple[str, ...]:
@@ -194,7 +185,7 @@ def warnings_in(record: Any) -> tuple[str, ...]:
             why = texts(each, "verdict")
             more = f" (more below: {len(why) - 1})" if len(why) > 1 else ""
             found.append(f"populations in {name} are not supported by the data: {(*why, 'see below')[0]}{more}")
-    return tuple(found)
+    return (*found, *doubted_mixtures(record))
 
 
 def notes_in(record: Any) -> tuple[str, ...]:
@@ -268,8 +259,8 @@ KINDS = (
     Kind(
         "out-of-bag test",
         "Whether maps of an unseen area have the statistics of what was measured.",
-        _format("cemvis validate"),
-        _validated_facts,
+        _format(VALIDATED),
+        validated_facts,
     ),
     Kind(
         "indents",

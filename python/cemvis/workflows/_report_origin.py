@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cemvis.workflows._report_folder import RunFolder, dig
+from cemvis.workflows._report_folder import LARGEST, RunFolder, dig
 
 _DIGESTS = ("sha256", "sha256_of_samples")
 _NAMES = ("path", "file", "image", "name")
@@ -44,7 +44,7 @@ def pixel_size(record: Any) -> str:
         (dig(record, "origin", "pixel_size_um"), dig(record, "origin", "pixel_size_source")),
     )
     for size, source in places:
-        if isinstance(size, (int, float)):
+        if isinstance(size, (int, float)) and not isinstance(size, bool) and abs(size) < LARGEST:
             return f"{1000 * size:.6g} nm/px" + (f" ({source})" if source else "")
     return ""
 

@@ -115,7 +115,7 @@ class Mixtures:
                 return _map_rasters(path), []
             return {}, [f"The map {path} is not there or is another one by now: curves are drawn without its values."]
         try:
-            return _table_values(inputs, self.folder.path), []
+            return table_values(inputs, self.folder.path), []
         except (CemvisError, OSError) as error:
             return {}, [f"Curves are drawn without the values they were fitted to: {error}."]
 
@@ -132,15 +132,24 @@ def _map_rasters(path: Path) -> dict[str, Any]:
     return {name: raster for name, raster in found.items() if raster is not None}
 
 
-def _table_values(inputs: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, Any]:
+def table_values(inputs: Sequence[Any], folder: Path) -> dict[str, Any]:
+    """Return the values of each property in the tables that a record names as inputs of its run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one is not there any more, or has changed.
+    CemvisError
+        If it cannot be read.
+    """
     paths = []
     for about in inputs:
-        path = Path(str(about.get("path", "")))
+        path = Path(str(dig(about, "path") or ""))
         path = next((each for each in (path, folder / path, folder.resolve().parent / path.name) if there(each)), path)
         if not there(path):
             msg = f"{path} is not there any more"
             raise FileNotFoundError(msg)
-        if isinstance(about.get("sha256"), str) and sha256_of(path) != about["sha256"]:
+        if isinstance(dig(about, "sha256"), str) and sha256_of(path) != about["sha256"]:
             msg = f"{path} has changed since"
             raise FileNotFoundError(msg)
         paths.append(path)

@@ -210,9 +210,12 @@ def _legible(text: str) -> str:
     return name.lower() if name.isupper() and "-" not in name and len(name) > 2 else name
 
 
-def raster_chart(raster: RasterFile, *, curves: tuple[Curve, ...] = (), note: str = "") -> Chart:
+def raster_chart(
+    raster: RasterFile, *, curves: tuple[Curve, ...] = (), note: str = "", edges: NDArray[np.float64] | None = None
+) -> Chart:
     """Return the distribution of a raster's values up to the 99.8th percentile, with the curves fitted to them.
 
+    With `edges`, what lies beyond them is counted and not drawn.
     The percentile and the median are those of evenly spread cells, a million at most.
     """
     every = max(1, int(np.sqrt(raster.shape[0] * raster.shape[1] / _SAMPLE)))
@@ -221,7 +224,7 @@ def raster_chart(raster: RasterFile, *, curves: tuple[Curve, ...] = (), note: st
     title, label = raster.name, f"{raster.name} ({raster.unit})" if raster.unit else raster.name
     if sample.size == 0:
         return Chart(title, label, np.array([0.0, 1.0]), np.zeros(1, np.int64), 0, float("nan"), raster.unit, (), note)
-    edges = edges_for(sample)
+    edges = edges_for(sample) if edges is None else edges
     counts, size = np.zeros(BINS, np.int64), 0
     for band in raster.bands():
         finite = band[np.isfinite(band)].astype(np.float64)

@@ -16,9 +16,11 @@ from cemvis.workflows._report_kinds import notes_in, recognised, warnings_in
 from cemvis.workflows._report_origin import origins_of
 from cemvis.workflows._report_populations import Mixtures, table_chart
 from cemvis.workflows._report_rasters import RasterFile, raster_chart
+from cemvis.workflows._report_validation import Validation
 from cemvis.workflows._report_view import Sources, view_of
 
 _MAP_PICTURES = ("modulus.png", "hardness.png", "histogram.png", "population_map.png", "specimen.png")
+_VALIDATED_PICTURES = ("maps.png",)
 _MAP_TABLES = ("cells.csv",)
 _VALUE_TABLES = ("located.csv", "indents.csv")
 _MOST_ROWS = 1_000_000
@@ -47,16 +49,21 @@ def _section(folder: RunFolder, folders: Sequence[RunFolder], mixtures: Sequence
     of_map = next((each for each in mixtures if own is None and each.is_of(record)), None)
     others = [] if own is not None else [each.sorted_map(record) for each in mixtures]
     beside = [path for path in others if path is not None]
-    seen = view_of(folder, record, sources, beside=beside)
+    test = Validation.of(folder, record)
+    seen = view_of(folder, record, sources, beside=beside, more=() if test is None else test.rasters)
     warned += seen.problems
     blocks: list[Block] = [] if seen.view is None else [seen.view]
-    if own is not None:
+    if test is not None:
+        blocks.append(test.table())
+        charts, problems = test.charts()
+        warned += [*test.problems, *problems]
+    elif own is not None:
         charts, problems = own.charts([each for each in folders if each is not folder])
         warned += problems
     else:
         charts = _raster_charts(seen.rasters, of_map, warned) or list(_column_charts(folder))
     blocks += charts
-    shown = _MAP_PICTURES if seen.view is not None else ()
+    shown = (*_MAP_PICTURES, *(_VALIDATED_PICTURES if test is not None else ())) if seen.view is not None else ()
     blocks += folder.pictures(without=shown)
     blocks += folder.tables(without=_MAP_TABLES if seen.rasters else ())
     if not blocks:

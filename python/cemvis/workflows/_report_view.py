@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cemvis.errors import CemvisError
 from cemvis.report.page.content import ClassLayer, Extent, Layer, Points, ValueLayer, View
 from cemvis.report.page.packing import LARGEST_PX
+from cemvis.report.style import robust_range
 from cemvis.workflows._report_folder import RunFolder, dig, entries, items, number
 from cemvis.workflows._report_mosaic import Overview, Progress, find_mosaic, overview
 from cemvis.workflows._report_rasters import LARGEST_SIDE, RasterFile, class_layer, value_layer
@@ -71,16 +72,25 @@ class FolderView:
     problems: tuple[str, ...]
 
 
-def view_of(folder: RunFolder, record: Any, sources: Sources, *, beside: Sequence[Path] = ()) -> FolderView:
+def view_of(
+    folder: RunFolder,
+    record: Any,
+    sources: Sources,
+    *,
+    beside: Sequence[Path] = (),
+    more: Sequence[RasterFile] = (),
+) -> FolderView:
     """Return the view of a folder: the image its record speaks of, its rasters and its indents.
 
     Parameters
     ----------
     beside : sequence of Path
         Rasters of other folders that belong to the same map, such as one of populations.
+    more : sequence of RasterFile
+        Other rasters, under the names that they are to have.
     """
     problems: list[str] = []
-    rasters = tuple(_rasters([*_raster_files(folder), *beside], problems))
+    rasters = (*_rasters([*_raster_files(folder), *beside], problems), *more)
     points = _points(folder)
     images = list(_images(folder, record, sources, problems))
     if not rasters and not (images and points):
@@ -97,6 +107,7 @@ def view_of(folder: RunFolder, record: Any, sources: Sources, *, beside: Sequenc
             layers.append(_named_apart(layer, layers, raster.path))
         except CemvisError as error:
             problems.append(str(error))
+    layers = _in_one_scale(layers, [each.name for each in more])
     if not images:
         layers = [*_mean_grey(folder, rasters, sources.largest, problems), *layers]
     layers.sort(key=lambda each: not _seen(each))
@@ -136,7 +147,7 @@ def _rasters(paths: Sequence[Path], problems: list[str]) -> Iterator[RasterFile]
 
 def _images(folder: RunFolder, record: Any, sources: Sources, problems: list[str]) -> Iterator[Layer]:
     """Yield the mosaic that a record speaks of, or that of a virtual specimen beside it."""
-    first = next(iter(items(record, "inputs")), None)
+    first = next(iter(items(record, "inputs") or items(record, "inputs", "maps")), None)
     about = dig(record, "mosaic") or dig(record, "before") or dig(first, "mosaic")
     size = (
         number(first, "pixel_size", "um")
@@ -148,7 +159,9 @@ def _images(folder: RunFolder, record: Any, sources: Sources, problems: list[str
         about, size = {"file": "before.tif"}, number(record, "origin", "pixel_size_um")
     if not isinstance(about, Mapping) or not size or not (math.isfinite(size) and size > 0):
         return
-    found = find_mosaic(about, folder.path, places=sources.places)
+    told = [Path(str(each)) for each in (dig(first, "path"), dig(record, "inputs", "truth", "path")) if each]
+    near = [place for each in told for place in (each, each.parent)]  # of a map that the run was made from, or its area
+    found = find_mosaic(about, folder.path, places=[*sources.places, *near])
     if found.path is None:
         problems.append(found.why)
         return
@@ -222,6 +235,25 @@ def _named_apart(layer: Layer, others: Sequence[Layer], path: Path) -> Layer:
     if all(layer.name != each.name for each in others):
         return layer
     return replace(layer, name=f"{layer.name}, {path.name.removesuffix('.ome.tif')}")
+
+
+def _in_one_scale(layers: Sequence[Layer], names: Sequence[str]) -> list[Layer]:
+    """Return layers, those of `names` that are of one property with the same colours: over the median of their ranges.
+
+    Names begin with the property, or with "True" and the property.
+    """
+    ranges: dict[str, list[tuple[float, float]]] = {}
+    of = {name: name.removeprefix("True ").partition(",")[0].lower() for name in names}
+    for each in layers:
+        if isinstance(each, ValueLayer) and each.name in of:
+            ranges.setdefault(of[each.name], []).append(robust_range(np.asarray(each.values, np.float64)))
+    limits = {name: (float(low), float(high)) for name, (low, high) in zip(
+        ranges, (np.median(each, axis=0) for each in ranges.values()), strict=True
+    ) if high > low}  # fmt: skip
+    return [
+        replace(each, limits=limits.get(of[each.name])) if isinstance(each, ValueLayer) and each.name in of else each
+        for each in layers
+    ]
 
 
 def _around(extents: Sequence[Extent]) -> Extent:

@@ -79,7 +79,7 @@ class Comparison:
 
     @property
     def times_halves(self) -> float:
-        """How many times as far as halves of the measured values usually are from each other; NaN if these are alike."""
+        """How many times as far as halves of the measured values usually are from each other; NaN if those are 0."""
         return self.distance.value / self.halves.median if self.halves.median > 0 else float("nan")
 
     @property

@@ -25,6 +25,7 @@ const CemvisData = (() => {
   // Where a value lies between the ends of the colours, 0 to 1 and beyond.
   const placeOf = (layer, value) => {
     const [low, high] = layer.range;
+    if (layer.even === "ratios" && value <= 0) return -1;
     return layer.even === "ratios" ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   };
   // A colour for each code, so that painting looks up and does not compute.

@@ -43,7 +43,7 @@ const CemvisParts = (() => {
       ticks.append(tick);
     });
     box.append(make("h4", { textContent: layer.unit ? `${layer.name} (${layer.unit})` : layer.name }), make("div", { className: "plot" }, canvas, here), ticks,
-      make("p", { className: "soft", textContent: `Equal ${layer.even} of colour from the 1st to the 99th percentile; bars: share of the cells.` }));
+      make("p", { className: "soft", textContent: `Equal ${layer.even} of colour ${layer.shared ? "over the same values on all maps of this property" : "from the 1st to the 99th percentile"}; bars: share of the cells.` }));
     layer.here = here;
     return box;
   }

@@ -162,7 +162,7 @@ def _brief(data: Any) -> str:
     if not isinstance(data, list):
         return _scalar(data)
     numbers = [each for each in data if isinstance(each, (int, float)) and not isinstance(each, bool)]
-    if len(data) > 12 and len(numbers) == len(data):
+    if len(data) > 12 and len(numbers) == len(data) and all(abs(each) < 1e300 for each in numbers):
         return f"{len(data):,} numbers, {min(numbers):.5g} to {max(numbers):.5g}"
     if any(isinstance(each, (Mapping, list)) for each in data):
         return f"{len(data):,} entries"

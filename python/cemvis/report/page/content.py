@@ -146,6 +146,8 @@ class ValueLayer:
         Name of a matplotlib colour map.
     spread_of : str
         Name of the layer of which this is the half width of an interval.
+    limits : tuple of float, optional
+        Between which values are coloured, where layers share their colours; else their 1st and 99th percentile.
     """
 
     name: str
@@ -154,6 +156,7 @@ class ValueLayer:
     extent_um: Extent
     colours: str
     spread_of: str = ""
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

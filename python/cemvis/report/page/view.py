@@ -139,7 +139,8 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 def _values(layer: ValueLayer) -> dict[str, Any]:
     packed = packed_values(layer.values)
-    low, high = robust_range(np.asarray(layer.values, np.float64))
+    low, high = layer.limits or robust_range(np.asarray(layer.values, np.float64))
+    logarithmic = low > 0 and (packed.logarithmic or layer.limits is not None) and layer.unit.endswith("Pa")
     return {
         "kind": "values",
         "unit": layer.unit,
@@ -150,7 +151,8 @@ def _values(layer: ValueLayer) -> dict[str, Any]:
         "step": packed.step,
         "log": packed.logarithmic,
         "range": [low, high],
-        "even": "ratios" if packed.logarithmic and low > 0 and layer.unit.endswith("Pa") else "differences",
+        "shared": layer.limits is not None,
+        "even": "ratios" if logarithmic else "differences",
         "colours": _colours(layer.colours),
         "spreadOf": layer.spread_of,
     }
