@@ -76,7 +76,7 @@ def test_an_image_by_tiles_is_the_image(tmp_path: Path) -> None:
     labels = np.uint8([0, 0, 1, 2, 2, 2])[pixels]
     np.testing.assert_array_equal(written["phases"], pair_counts(labels, r_max=12, levels=3).counts)
     assert written["phase_names"].tolist() == ["a", "b", "rest"]
-    assert (found.unit, found.units, found.tile_px) == ("tiles", 12, 64)
+    assert (found.unit, found.units, found.tiling.side_px) == ("tiles", 12, 64)
     said = summary(tmp_path / "out")
     assert said["command"] == "cemvis two-point"
     assert said["pixel_size_um"] == 0.04
@@ -230,6 +230,20 @@ def test_progress_comes_to_its_end(tmp_path: Path) -> None:
     assert [step[1:] for step in counting] == [(k, 9) for k in range(1, 10)]
 
 
+def test_a_sample_of_tiles(tmp_path: Path) -> None:
+    path = write(tmp_path / "image.tif", noise((300, 300)))
+    config = TwoPointConfig(r_max=Distance(9, "px"), tiles=5, resamplings=0, seed=3)
+    found = two_point([path], tmp_path / "out", config)
+    assert (found.tiling.counted, found.tiling.every, found.units) == (5, 16, 5)
+    assert found.total.differences.pairs[0] < 300 * 300 / 2
+    assert any("5 of 16 tiles" in note for note in found.notes)
+    again = two_point([path], tmp_path / "again", config)
+    np.testing.assert_array_equal(found.total.differences.counts, again.total.differences.counts)
+    whole = two_point([path], tmp_path / "all", TwoPointConfig(r_max=Distance(9, "px"), tiles=16, resamplings=0))
+    expected = difference_counts(noise((300, 300)), r_max=9)
+    np.testing.assert_array_equal(whole.total.differences.counts, expected.counts)
+
+
 def test_r_max_in_um_and_by_default(tmp_path: Path) -> None:
     path = write(tmp_path / "image.tif", noise((60, 90)), 0.05)
     config = TwoPointConfig(r_max=Distance.parse("500 nm"), resamplings=0)
@@ -283,6 +297,7 @@ def test_pixel_sizes_have_to_agree(tmp_path: Path, image: Path) -> None:
         ({"lineal": True, "phases": Phases.parse("a=0"), "cross": Path("x")}, "leave out --cross"),
         ({"lineal": True, "phases": Phases.parse("a=0"), "periodic": True}, "does not wrap around"),
         ({"tolerance": 1.5}, "tolerance"),
+        ({"tiles": 3, "periodic": True}, "neither --periodic nor --clusters"),
     ],
 )
 def test_settings_that_do_not_go_together(how: dict[str, Any], message: str) -> None:

@@ -91,6 +91,12 @@ def _phases(ctx: click.Context, param: click.Parameter, value: str | None) -> Ph
     callback=_distance,
     help="Differences by displacement too, up to this far each way.",
 )
+@click.option(
+    "--tiles",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Count only N tiles of each image, drawn with --seed: all pairs of a large mosaic take hours.",
+)
 @click.option("--lineal-path", "lineal", is_flag=True, help="The lineal path function of each phase too.")
 @click.option("--clusters", is_flag=True, help="The two-point cluster function of each phase too.")
 @click.option(
@@ -140,6 +146,7 @@ def command(
     periodic: bool,
     reduced: bool,
     directional: Distance | None,
+    tiles: int | None,
     lineal: bool,
     clusters: bool,
     value_range: tuple[float, float] | None,
@@ -179,6 +186,7 @@ def command(
             quantisation=Quantisation(levels, low, high),
             full=not reduced,
             directional=directional,
+            tiles=tiles,
             lineal=lineal,
             clusters=clusters,
             periodic=periodic,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
 
 from cemvis.analysis.correlation.counting import Counting, Window, count_window
 from cemvis.analysis.correlation.tiles import Tile, core_side, tiles_of
@@ -13,6 +16,17 @@ from cemvis.workflows._two_point_read import LevelImage, Quantisation, open_leve
 
 Progress = Callable[[str, int, int], None]
 
+LEAST_SAMPLED_PX = 256
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Side of the tiles' cores in px (0 if images were counted whole), how many were counted, and of how many."""
+
+    side_px: int
+    counted: int
+    every: int
+
 
 def count_images(
     images: Sequence[Image],
@@ -20,8 +34,10 @@ def count_images(
     *,
     quantisation: Quantisation,
     cross: Image | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[Ensemble, int]:
+) -> tuple[Ensemble, Tiling]:
     """Count the pairs of all images; memory is bounded by a tile, and what is counted.
 
     Parameters
@@ -32,24 +48,27 @@ def count_images(
     quantisation : Quantisation
     cross : Image, optional
         Pairs of a pixel of the image and one of this.
+    sample, seed : int, optional
+        Count so many tiles of each image, drawn without replacement; all by default.
     progress : callable, optional
-
-    Returns
-    -------
-    Ensemble
-    int
-        Side of the tiles' cores in px; 0 if images were counted whole.
     """
     single = len(images) == 1 and not what.periodic
     gathered = TwoPointAccumulator("tiles" if single else "images")
     plans: list[list[Tile]] = []
-    side = 0
+    rng = np.random.default_rng(seed)
+    side = every = 0
     for image in images:
         if what.periodic:
-            plans.append(tiles_of(image.shape, 0, max(image.shape)))
+            plan = tiles_of(image.shape, 0, max(image.shape))
         else:
             side = core_side(image.shape, _reach(what), single=single)
-            plans.append(tiles_of(image.shape, _reach(what), side, around=cross is not None))
+            if sample is not None:
+                side = min(side, max(LEAST_SAMPLED_PX, 2 * _reach(what)))
+            plan = tiles_of(image.shape, _reach(what), side, around=cross is not None)
+        every += len(plan)
+        if sample is not None and sample < len(plan):
+            plan = [plan[place] for place in np.sort(rng.choice(len(plan), sample, replace=False))]
+        plans.append(plan)
     steps, done = sum(len(plan) for plan in plans), 0
     for number, (image, plan) in enumerate(zip(images, plans, strict=True)):
         with ExitStack() as stack:
@@ -61,7 +80,7 @@ def count_images(
                 done += 1
                 if progress is not None:
                     progress("counting pairs", done, steps)
-    return gathered.ensemble(), side
+    return gathered.ensemble(), Tiling(side, steps, every)
 
 
 def _reach(what: Counting) -> int:

@@ -84,7 +84,9 @@ def summary(found: TwoPointResult, *, command: str, files: Sequence[str]) -> dic
             "full": config.full,
             "periodic": config.periodic,
             "algorithm": found.total.differences.algorithm,
-            "tile_px": found.tile_px or None,
+            "tile_px": found.tiling.side_px or None,
+            "tiles_counted": found.tiling.counted,
+            "tiles": found.tiling.every,
             "valid_pixels": int(found.total.differences.pairs[0]),
             "pairs": int(found.total.differences.pairs.sum()),
             "convention": "a displacement h lies in ring round(|h|); unordered pairs, r = 0 each pixel with itself"

@@ -27,11 +27,13 @@ def _on_bands(found: TwoPointResult, groups: int) -> list[str]:
         notes.append(f"no bands: {why}; the correlation length allows for no sampling noise")
     elif found.unit == "tiles":
         notes.append(
-            f"bands are drawn from {groups} tiles of one image, {found.tile_px} px: they know nothing of how images "
-            "differ, and are too narrow if what is correlated is longer than a tile"
+            f"bands are drawn from {groups} tiles of one image, {found.tiling.side_px} px: they know nothing of "
+            "how images differ, and are too narrow if what is correlated is longer than a tile"
         )
     elif groups < found.units:
         notes.append(f"bands are drawn from {groups} groups of the {found.units} images, to bound memory")
+    if found.tiling.counted < found.tiling.every:
+        notes.append(f"{found.tiling.counted} of {found.tiling.every} tiles were counted, drawn at random: a sample")
     empty = np.flatnonzero(found.total.differences.pairs == 0)
     if empty.size:
         notes.append(f"{empty.size} rings have no pair of valid pixels, the first at r = {empty[0]} px")

@@ -25,6 +25,7 @@ from cemvis.analysis.correlation.two_point import Unit, in_use, mean_difference,
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.two_point import DifferenceCounts
+from cemvis.workflows._two_point_count import Tiling
 from cemvis.workflows._two_point_inputs import Distance, Image
 from cemvis.workflows._two_point_read import Quantisation
 
@@ -50,6 +51,8 @@ class TwoPointConfig:
         Differences by displacement, too, up to this each way.
     lineal, clusters : bool
         Lineal path and two-point cluster functions of the phases; clusters of images up to 67 Mpx.
+    tiles : int, optional
+        Count only so many tiles of each image, drawn with `seed`: for mosaics of which all pairs would take hours.
     periodic : bool
         Images wrap around, and are held whole.
     pixel_size : PixelSize, optional
@@ -69,6 +72,7 @@ class TwoPointConfig:
     directional: Distance | None = None
     lineal: bool = False
     clusters: bool = False
+    tiles: int | None = None
     periodic: bool = False
     pixel_size: PixelSize | None = None
     resamplings: int = RESAMPLINGS
@@ -86,6 +90,9 @@ class TwoPointConfig:
             raise InputError(msg)
         if self.cross is not None and (self.lineal or self.clusters):
             msg = "lineal path and clusters are of one image, not of pairs between two; leave out --cross"
+            raise InputError(msg)
+        if self.tiles is not None and (self.tiles < 1 or self.periodic or self.clusters):
+            msg = f"{self.tiles} tiles are wanted; wanted at least 1, and neither --periodic nor --clusters"
             raise InputError(msg)
         if self.periodic and self.lineal:
             msg = "lineal path does not wrap around; leave out --periodic"
@@ -111,8 +118,7 @@ class TwoPointResult:
         None where there are too few images or tiles, or none were wanted.
     unit, units
         What they were drawn from.
-    tile_px : int
-        Side of the tiles' cores; 0 if images were counted whole.
+    tiling : Tiling
     notes : tuple of str
     files : tuple of Path
     """
@@ -125,7 +131,7 @@ class TwoPointResult:
     bands: Bands | None
     unit: Unit
     units: int
-    tile_px: int
+    tiling: Tiling
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 

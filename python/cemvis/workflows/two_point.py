@@ -65,7 +65,15 @@ def two_point(
     images = look_at([Path(path) for path in paths], config.masks, **look, progress=progress)  # type: ignore[arg-type]
     cross = _cross(config, images)
     what = _counting(config, images)
-    ensemble, side = count_images(images, what, quantisation=config.quantisation, cross=cross, progress=progress)
+    ensemble, tiling = count_images(
+        images,
+        what,
+        quantisation=config.quantisation,
+        cross=cross,
+        sample=config.tiles,
+        seed=config.seed,
+        progress=progress,
+    )
     clusters = _clusters(config, images, what.r_max, progress) if config.clusters else {}
     bands = None
     if config.resamplings:
@@ -79,7 +87,9 @@ def two_point(
             tolerance=config.tolerance,
             seed=config.seed,
         )
-    found = TwoPointResult(config, images, cross, ensemble.total, clusters, bands, ensemble.unit, ensemble.units, side)
+    found = TwoPointResult(
+        config, images, cross, ensemble.total, clusters, bands, ensemble.unit, ensemble.units, tiling
+    )
     with access_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     return write_results(found, output, notes=notes_of(found, len(ensemble.groups)), command=command)
