@@ -1,9 +1,16 @@
 from __future__ import annotations
 
-import numpy as np
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
+import pytest
+
+from cemvis.analysis.indentation.deconvolution.populations import Estimate
+from cemvis.analysis.validation.errors import Errors
+from cemvis.analysis.validation.result import Judged
 from cemvis.report.style import save_pdf, save_png
-from cemvis.report.validation import MapPicture, maps_figure
+from cemvis.report.validation import MapPicture, errors_figure, maps_figure
 
 
 def pictures(*means: float) -> list[MapPicture]:
@@ -35,3 +42,26 @@ def test_the_same_figure_gives_the_same_files(tmp_path) -> None:
         save_pdf(figure, tmp_path / f"{name}.pdf")
     for kind in ("png", "pdf"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def errors(phase: str, size: float, held: float) -> Errors:
+    value, share = Estimate(size, size - 1, size + 1), Estimate(held, held - 0.03, min(1.0, held + 0.03))
+    return Errors(phase, 90, value, value, value, share, share, 90, share)
+
+
+@pytest.mark.parametrize("sizes", [(30, 20, 10), (10, 20, 30), (30, 30, 30)])
+def test_no_legend_covers_an_error(sizes) -> None:
+    phases = ("all", "LD-CSH", "CH", "clinker")
+    judged = {
+        f"map {n}": Judged(tuple(errors(phase, size + n, 0.7 + size / 100) for phase, size in
+                                 zip(phases, (*sizes, 5), strict=True)), (), 0.9)
+        for n in range(3)
+    }  # fmt: skip
+    found = cast("Any", SimpleNamespace(name="modulus", judged=judged))
+    figure = errors_figure([found], caption="small print")
+    figure.canvas.draw()
+    for axes in figure.axes:
+        box = axes.get_legend().get_window_extent()
+        points = np.concatenate([line.get_xydata() for line in axes.lines if line.get_marker() == "o"])
+        assert len(points) == 12
+        assert not box.count_contains(axes.transData.transform(points))

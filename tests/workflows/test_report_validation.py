@@ -97,6 +97,12 @@ def test_a_folder_that_was_moved_with_its_maps_shows_them(folder, tmp_path) -> N
     assert names[1:3] == ["Modulus, net", "Modulus, line"]
 
 
+def test_digests_are_told_with_the_map_that_they_are_of(folder) -> None:
+    origins = section(folder).origins
+    assert ("net, model", f"SHA-256 {'ab' * 32}") in origins
+    assert any(name == "line, mosaic" and text.startswith("before.tif SHA-256") for name, text in origins)
+
+
 def test_labels_are_text(tmp_path) -> None:
     page = tmp_path / "report.html"
     write_report([write_validation(tmp_path / "found", second=EVIL)], page)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.deconvolution.maximise import log_terms
-from cemvis.analysis.validation.errors import Errors
 from cemvis.analysis.validation.result import PropertyValidation, Source
 from cemvis.report import style
 from cemvis.report.deconvolution import COLOURS, LINES
@@ -25,6 +24,7 @@ MARGIN_IN, TITLE_IN, LEFT_IN, ABOVE_IN, BELOW_IN = 0.22, 0.36, 0.62, 0.3, 0.58
 BINS = 60
 MOST_CELLS = 900  # of a picture's longer side: maps are thinned to it
 SHOWN = 0.995  # of the measured values: what lies beyond is told, not drawn
+LEGEND_LINE = 0.1  # of a panel's range, kept free of points for each line of its legend
 MEASURED_FILL = "#d9dde4"
 
 
@@ -132,8 +132,7 @@ def errors_figure(found: Sequence[PropertyValidation], *, caption: str) -> Figur
         left = [MARGIN_IN + LEFT_IN + n * (wide + LEFT_IN) for n in range(3)]
         for n, (what, title) in enumerate((("rmse", "root mean square error"), ("bias", "predicted less true"))):
             axes = style.add_axes_in(figure, left[n], top, wide, high)
-            _draw_by_phase(axes, each, what, against="truth")
-            axes.axhline(0, color=style.SOFT_INK, lw=0.6)
+            _draw_by_phase(axes, each, what)
             _label(axes, f"{each.name.capitalize()}: {title}", "", "GPa")
         _draw_coverage(style.add_axes_in(figure, left[2], top, wide, high), each)
     return figure
@@ -206,7 +205,7 @@ def _draw_distances(axes: Axes, found: PropertyValidation) -> None:
     axes.axvspan(0, found.halves.high, color=MEASURED_FILL, lw=0, label="95 % of halves of the measured values")
     axes.axvline(found.halves.median, color=style.SOFT_INK, lw=0.8, ls="--", label="half of them")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.8)
+    axes.set_ylim(len(labels) + 0.4, -0.8)  # room for the legend below the last
     farthest = max(found.halves.high, *(each.distance.high for each in found.compared.values()))
     axes.set_xlim(0, 1.35 * farthest)  # room for what stands beside the farthest
     axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="lower right")
@@ -232,11 +231,13 @@ def _draw_mixture(axes: Axes, source: Source, name: str, low: float, high: float
     return float(max(density.max(), parts.sum(axis=0).max() if not source.grouped.discrete else 0.0))
 
 
-def _draw_by_phase(axes: Axes, found: PropertyValidation, what: str, *, against: str) -> None:
+def _draw_by_phase(axes: Axes, found: PropertyValidation, what: str) -> None:
     for number, (label, judged) in enumerate(found.judged.items()):
-        errors: Sequence[Errors] = getattr(judged, against)
-        _points(axes, found, number, label, [(each.phase, getattr(each, what)) for each in errors])
-    axes.legend(fontsize=style.SMALL_PT, frameon=False)
+        _points(axes, found, number, label, [(each.phase, getattr(each, what)) for each in judged.truth])
+    axes.axhline(0, color=style.SOFT_INK, lw=0.6)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + LEGEND_LINE * len(found.judged) * (high - low))
+    axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="upper left")
 
 
 def _draw_coverage(axes: Axes, found: PropertyValidation) -> None:
@@ -256,7 +257,8 @@ def _draw_coverage(axes: Axes, found: PropertyValidation) -> None:
         axes.text(0.5, 0.5, "no map has intervals", transform=axes.transAxes, ha="center", fontsize=style.TEXT_PT)
         axes.set_axis_off()
         return
-    axes.set_ylim(None, 1.02)
+    low = axes.get_ylim()[0]
+    axes.set_ylim(low - LEGEND_LINE * len(found.judged) * (1.02 - low), 1.02)
     axes.legend(fontsize=style.SMALL_PT, frameon=False, loc="lower left")
     _label(axes, title, "", "Share")
 

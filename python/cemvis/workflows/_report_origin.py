@@ -55,6 +55,10 @@ def _digests(data: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
         return
     if isinstance(data, list):
         for n, each in enumerate(data, start=1):
+            label = dig(each, "label")
+            if isinstance(label, str):
+                yield from ((f"{label}, {what}", digest) for what, digest in _digests(each, name, depth + 1))
+                continue
             yield from _digests(each, f"{name} {n}" if len(data) > 1 else name, depth + 1)
     if not isinstance(data, Mapping):
         return
@@ -67,4 +71,4 @@ def _digests(data: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
         if isinstance(each, str) and key.endswith("_sha256") and each:
             yield " ".join(part for part in (name, key.removesuffix("_sha256")) if part), f"SHA-256 {each}"
         else:
-            yield from _digests(each, str(key), depth + 1)
+            yield from _digests(each, str(key).replace("_", " "), depth + 1)
