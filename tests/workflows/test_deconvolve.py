@@ -75,7 +75,7 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     assert "number by BIC; " in result.output
     assert "of 5 starts reached the best optimum" in result.output
     assert "skew-normal instead of normal: log likelihood +" in result.output
-    tables = {"populations.csv", "populations.json", "selection.csv", "convergence.csv"}
+    tables = {"populations.csv", "populations.json", "selection.csv", "convergence.csv", "resamplings.csv"}
     assert {each.name for each in output.iterdir()} == tables | {"populations.png", "populations.pdf"}
     assert (output / "populations.pdf").read_bytes().startswith(b"%PDF")
     found = pd.read_csv(output / "populations.csv")
@@ -98,10 +98,34 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     assert (settled["fraction_low"] <= settled["fraction_high"]).all()
 
 
+def test_resamplings_are_written_as_they_were_drawn(done) -> None:
+    output, _ = done
+    drawn, found = pd.read_csv(output / "resamplings.csv"), pd.read_csv(output / "populations.csv")
+    record = json.loads((output / "populations.json").read_text())
+    digest = hashlib.sha256((output / "resamplings.csv").read_bytes()).hexdigest()
+    assert record["resamplings"] == {"file": "resamplings.csv", "sha256": digest}
+    kinds = set(zip(drawn["properties"], drawn["property"], strict=True))
+    both = "modulus+hardness"
+    assert kinds == {("modulus", "modulus"), ("hardness", "hardness"), (both, "modulus"), (both, "hardness")}
+    for (properties, kind), own in drawn.groupby(["properties", "property"]):
+        count = record["found"]["joint" if properties == both else properties]["interval"]["resamplings"]
+        assert sorted(own["resampling"].unique()) == list(range(1, count + 1))
+        np.testing.assert_allclose(own.groupby("resampling")["fraction"].sum(), 1, atol=1e-5)
+        for name, one in own.groupby("population"):
+            row = found[(found["properties"] == properties) & (found["population"] == name)].iloc[0]
+            for column, told in (("fraction", "fraction{}"), ("mean_gpa", f"{kind}_mean{{}}_gpa")):
+                low, high = row[told.format("_low")], row[told.format("_high")]
+                # ten batches: an interval ends beyond the 20th part of 20 resamplings, hardly within their extremes
+                assert one[column].min() <= low + 1e-4 * abs(low)
+                assert one[column].max() >= high - 1e-4 * abs(high)
+                assert low < one[column].median() < high
+            assert one["sd_gpa"].median() == pytest.approx(row[f"{kind}_sd_gpa"], rel=0.2)
+
+
 def test_the_same_seed_gives_the_same_files_and_nothing_is_replaced_unasked(done, table, tmp_path) -> None:
     output, _ = done
     again = deconvolve_like(table, tmp_path / "again")
-    for name in ("selection.csv", "convergence.csv"):
+    for name in ("selection.csv", "convergence.csv", "resamplings.csv"):
         own = pd.read_csv(output / name)
         own = own[own["properties"] == "modulus"].reset_index(drop=True)
         pd.testing.assert_frame_equal(own, pd.read_csv(again / name))
@@ -140,12 +164,23 @@ def test_map_gets_populations_with_uncertain_cells_marked(tmp_path) -> None:
     assert shares["cells_mapped"] == 70 * 20 - 12
     assert shares["share_uncertain"] == pytest.approx((number == 255).sum() / shares["cells_mapped"])
     assert record["found"]["modulus"]["batches"] == 64
+    assert record["found"]["modulus"]["interval"]["resampled"] == "blocks of the map"
+    assert record["found"]["modulus"]["interval"]["units"] == 64
     assert (tmp_path / "out" / "population_map.png").stat().st_size > 5000
     assert (tmp_path / "out" / "population_map.pdf").read_bytes().startswith(b"%PDF")
     # a run without a map leaves none of it behind
     table = write_table(tmp_path / "t.csv")
     assert run(table, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--overwrite").exit_code == 0
     assert not list((tmp_path / "out").glob("population_*"))
+
+
+def test_maps_of_a_few_cells_speak_of_cells_and_blocks(tmp_path) -> None:
+    folder = write_map(tmp_path / "map", two_far_apart(6, seed=2)[0].reshape(3, 2))
+    result = run(folder, "-o", tmp_path / "out", *QUICK, "--populations", "1")
+    assert result.exit_code == 0, result.output
+    assert "by single cells, since there are 6 blocks and resampling blocks takes 8" in result.output
+    interval = json.loads((tmp_path / "out" / "populations.json").read_text())["found"]["modulus"]["interval"]
+    assert (interval["resampled"], interval["units"]) == ("cells", 6)
 
 
 def test_indents_can_sort_the_cells_of_a_map(tmp_path, table) -> None:
@@ -254,7 +289,13 @@ def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
         result = run(*arguments, "-o", tmp_path / "out", *QUICK)
         assert result.exit_code == 1, arguments
         assert about in result.output
-    for arguments in (("--populations", "0"), ("--fractions", "0.5,x"), ("--populations", "2", "--names", "a")):
+    for arguments in (
+        ("--populations", "0"),
+        ("--fractions", "0.5,x"),
+        ("--populations", "2", "--names", "a"),
+        ("--populations", "2", "--names", "a, a"),
+        ("--populations", "2", "--names", "a,"),
+    ):
         assert run(table, "-o", tmp_path / "out", *arguments).exit_code == 2
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from scipy.stats import norm, t
 
 from cemvis._files import sha256_of
 from cemvis.analysis.homogenisation.fft import effective_stiffness
@@ -230,6 +231,63 @@ def test_populations_come_with_their_intervals(deconvolved: Path, tmp_path: Path
     assert record["matrix"] == "soft"
     assert any("Mori-Tanaka has soft around the others" in note for note in result.notes)
     assert any("no phases by themselves" in note for note in result.notes)
+
+
+def without_resamplings(found: Path, folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "populations.json").write_bytes((found / "populations.json").read_bytes())
+    return folder
+
+
+def test_resamplings_keep_together_what_goes_together(deconvolved: Path, tmp_path: Path) -> None:
+    populations = read_populations(deconvolved, (Known(0.2),))
+    assert populations.draws is not None
+    assert populations.draws.fractions.shape == (40, 2)
+    assert populations.draws.units == 10
+    result = homogenise(HomogeniseConfig(populations=populations, samples=20_000), output=tmp_path / "out")
+    # Voigt's modulus of each resampling, and its percentiles widened for ten batches: t of 9 times sqrt(10 / 9)
+    table = pd.read_csv(deconvolved / "resamplings.csv")
+    voigt = (table["fraction"] * table["mean_gpa"]).groupby(table["resampling"]).sum()
+    tail = norm.cdf(-t.ppf(0.975, 9) * np.sqrt(10 / 9))
+    # drawn with replacement: an end can be off by a resampling, of which there are 40
+    low, high = result.estimates[-1].interval_gpa or (np.nan, np.nan)
+    assert voigt.min() * (1 - 1e-5) <= low <= np.sort(voigt)[1]
+    assert np.sort(voigt)[-2] <= high <= voigt.max() * (1 + 1e-5)
+    assert tail < 1 / 40
+    record = json.loads((tmp_path / "out.json").read_text())["populations"]["resamplings"]
+    digest = sha256_of(deconvolved / "resamplings.csv")
+    assert record == {"file": str(deconvolved / "resamplings.csv"), "sha256": digest, "count": 40, "units": 10}
+    assert any("those of 40 resamplings, kept together" in note for note in result.notes)
+    assert not any("drawn independently" in note for note in result.notes)
+    alone = read_populations(without_resamplings(deconvolved, tmp_path / "alone"), (Known(0.2),))
+    assert alone.draws is None
+    apart = homogenise(HomogeniseConfig(populations=alone, samples=20_000), output=tmp_path / "apart")
+    assert any("drawn independently" in note for note in apart.notes)
+    assert apart.estimates[-1].interval_gpa != result.estimates[-1].interval_gpa
+    assert json.loads((tmp_path / "apart.json").read_text())["populations"]["resamplings"] is None
+
+
+def test_resamplings_of_another_run_are_refused(deconvolved: Path, tmp_path: Path) -> None:
+    folder, nu = without_resamplings(deconvolved, tmp_path / "other"), (Known(0.2),)
+    text = (deconvolved / "resamplings.csv").read_text()
+    path = folder / "resamplings.csv"
+    path.write_text(text.replace("soft", "Soft"))
+    with pytest.raises(FileFormatError, match=r"not of the same run as populations\.json"):
+        read_populations(folder, nu)
+    record = json.loads((folder / "populations.json").read_text())
+    for changed, message in (
+        (text.replace("soft", "Soft"), "no whole resamplings of soft, stiff by modulus"),
+        (text.rsplit("\n", 2)[0] + "\n", "no whole resamplings"),
+        (text.replace("mean_gpa", "mean_mpa", 1), "no column mean_gpa"),
+        (text.replace("modulus,2,modulus", "modulus,7,modulus"), "no whole resamplings"),
+        ("", "not a table of resamplings"),
+    ):
+        assert changed != text
+        path.write_text(changed)
+        record["resamplings"]["sha256"] = sha256_of(path)
+        (folder / "populations.json").write_text(json.dumps(record))
+        with pytest.raises(FileFormatError, match=message):
+            read_populations(folder, nu)
 
 
 def test_the_table_of_populations_will_do(deconvolved: Path) -> None:

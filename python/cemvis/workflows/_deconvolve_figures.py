@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def caption(origin: Sequence[Mapping[str, Any]], first: Deconvolution, *, of_map: bool) -> str:
+def caption(origin: Sequence[Mapping[str, Any]], first: Deconvolution) -> str:
     """Return what stands below a figure: the inputs, what populations are, and how their intervals came about."""
     paths = shortest([Path(each["path"]) for each in origin])
-    units = "blocks of the map" if of_map else first.draws.unit
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    drawn = f"{first.draws.units:,} {first.draws.unit}"
     return (
         f"From {', '.join(paths[:3])}{more}. Populations are mechanical, in rising mean; their names say what such a "
-        f"population usually is. {100 * first.level:g} % intervals by resampling {first.draws.units:,} {units}. "
+        f"population usually is. {100 * first.level:g} % intervals by resampling {drawn}. "
         f"cemvis {__version__}"
     )
 

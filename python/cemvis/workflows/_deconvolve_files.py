@@ -14,9 +14,10 @@ from cemvis.errors import FileAccessError, OutputExistsError
 
 POPULATIONS, SUMMARY, SELECTION = "populations.csv", "populations.json", "selection.csv"
 CONVERGENCE, PICTURE, PDF = "convergence.csv", "populations.png", "populations.pdf"
+RESAMPLINGS = "resamplings.csv"
 MAP, PROBABILITY = "population_map.ome.tif", "population_probability.ome.tif"
 MAP_PICTURE, MAP_PDF = "population_map.png", "population_map.pdf"
-OUTPUTS = (POPULATIONS, SELECTION, CONVERGENCE, PICTURE, PDF)
+OUTPUTS = (POPULATIONS, SELECTION, CONVERGENCE, RESAMPLINGS, PICTURE, PDF)
 MAP_OUTPUTS = (MAP, PROBABILITY, MAP_PICTURE, MAP_PDF)
 
 
@@ -35,7 +36,7 @@ def disagreements(found: dict[str, Deconvolution]) -> list[str]:
 
 
 def write_tables(output: Path, found: dict[str, Deconvolution]) -> None:
-    """Write populations.csv, selection.csv and convergence.csv into a folder that is there."""
+    """Write populations.csv, selection.csv, convergence.csv and resamplings.csv into a folder that is there."""
     import pandas as pd
 
     populations = pd.concat([each.to_frame() for each in found.values()], ignore_index=True)
@@ -60,6 +61,7 @@ def write_tables(output: Path, found: dict[str, Deconvolution]) -> None:
         (populations, POPULATIONS),
         (selection, SELECTION),
         (pd.DataFrame(rows, columns=columns), CONVERGENCE),
+        (pd.concat([each.resamplings_frame() for each in found.values()], ignore_index=True), RESAMPLINGS),
     ):
         with written_whole(output / name) as beside:
             table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")

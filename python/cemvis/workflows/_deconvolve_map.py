@@ -157,7 +157,7 @@ def grouped_map(folder: MapFolder, name: str) -> Grouped:
         lower, upper, counts = _no_narrower_than_needed(lower, upper, counts)
     kept, used = counts.sum(axis=1) > 0, counts.sum(axis=0) > 0
     names = tuple(f"block {n // BLOCKS},{n % BLOCKS}" for n in np.flatnonzero(kept))
-    return Grouped(lower[used], upper[used], counts[kept][:, used], names, discrete)
+    return Grouped(lower[used], upper[used], counts[kept][:, used], names, discrete, "blocks of the map", "cells")
 
 
 def _no_narrower_than_needed(lower: Floats, upper: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:

@@ -32,10 +32,19 @@ def notes_of(
 
 
 def _of_populations(populations: Populations) -> list[str]:
+    drawn = (
+        "fractions and means of populations are drawn independently of each other, from halves of normal distributions "
+        "that their intervals give, which is wider than their resamplings; the outer interval holds however they go "
+        "together"
+    )
+    if populations.draws is not None:
+        drawn = (
+            f"fractions and means of populations are those of {len(populations.draws.fractions):,} resamplings, kept "
+            "together; their interval knows of chance alone, not of contacts that feel two phases at once"
+        )
     return [
         "populations are mechanical and no phases by themselves: indents that feel two phases make up some of them",
-        "fractions and means of populations are drawn independently of each other, from halves of normal distributions "
-        "that their intervals give; the outer interval holds however they go together",
+        drawn,
         *(f"of the populations: {each}" for each in populations.notes),
     ]
 

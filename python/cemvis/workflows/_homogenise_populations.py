@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cemvis._files import access_errors, sha256_of
 from cemvis.analysis.homogenisation.known import Known
-from cemvis.analysis.homogenisation.paste import Phase
+from cemvis.analysis.homogenisation.paste import Phase, PhaseDraws
 from cemvis.errors import FileAccessError, FileFormatError, InputError
 from cemvis.workflows._deconvolve_files import POPULATIONS, SUMMARY
+from cemvis.workflows._homogenise_draws import read_draws
 
 _MODULUS = "modulus"
 _TABLE_LEVEL = 0.95  # the table does not say it; cemvis deconvolve writes no other
@@ -34,6 +35,10 @@ class Populations:
         Fractions and mean moduli; each half of an interval is taken as half of a normal distribution.
     notes
         What to bear in mind.
+    draws
+        Fractions and mean moduli of the fits to resampled data; None where the folder has none.
+    draws_path, draws_sha256
+        Of the file that they were read from.
     """
 
     path: Path
@@ -42,6 +47,9 @@ class Populations:
     level: float
     phases: tuple[Phase, ...]
     notes: tuple[str, ...]
+    draws: PhaseDraws | None = None
+    draws_path: Path | None = None
+    draws_sha256: str | None = None
 
 
 def read_populations(path: Path, poisson: Sequence[Known], *, properties: str | None = None) -> Populations:
@@ -50,7 +58,8 @@ def read_populations(path: Path, poisson: Sequence[Known], *, properties: str | 
     Parameters
     ----------
     path
-        The folder that ``cemvis deconvolve`` made, or populations.json or populations.csv in it.
+        The folder that ``cemvis deconvolve`` made, or populations.json or populations.csv in it. With the former two,
+        its resamplings.csv is read where it is there.
     poisson
         Poisson's ratio of each population in rising mean, or one for all: indentation does not tell it.
     properties
@@ -61,7 +70,7 @@ def read_populations(path: Path, poisson: Sequence[Known], *, properties: str | 
     FileAccessError
         If it cannot be read.
     FileFormatError
-        If it is no such file.
+        If it is no such file, or resamplings.csv is of another run.
     InputError
         If there are no populations by modulus, or ratios for another number of them.
     """
@@ -90,7 +99,11 @@ def read_populations(path: Path, poisson: Sequence[Known], *, properties: str | 
                 doubts.append(f"the {what} of {each['name']} lies outside its own interval, which was widened to it")
             numbers.append(_known(value, low, high, level, f"{path}, {what} of {each['name']}"))
         phases.append(Phase(each["name"], numbers[0], numbers[1], ratio))
-    return Populations(path, sha256_of(path), name, level, tuple(phases), (*notes.get(name, ()), *doubts))
+    found_here = Populations(path, sha256_of(path), name, level, tuple(phases), (*notes.get(name, ()), *doubts))
+    draws = None if path.suffix.lower() == ".csv" else read_draws(path, name, [each.name for each in phases])
+    if draws is None:
+        return found_here
+    return replace(found_here, draws=draws.draws, draws_path=draws.path, draws_sha256=draws.sha256)
 
 
 def _known(value: float, low: float, high: float, level: float, where: str) -> Known:

@@ -13,6 +13,7 @@ from cemvis import __version__
 from cemvis._files import sha256_of
 
 if TYPE_CHECKING:
+    from cemvis.workflows._homogenise_populations import Populations
     from cemvis.workflows.homogenise import HomogeniseConfig, HomogeniseResult
 
 PLANE, SPACE = "plane strain", "3-D"
@@ -107,8 +108,16 @@ def _populations(config: HomogeniseConfig) -> dict[str, Any] | None:
         "sha256": found.sha256,
         "properties": found.properties,
         "interval_level": found.level,
+        "resamplings": _resamplings(found),
         "notes": list(found.notes),
     }
+
+
+def _resamplings(found: Populations) -> dict[str, Any] | None:
+    if found.draws is None:
+        return None
+    count = len(found.draws.fractions)
+    return {"file": str(found.draws_path), "sha256": found.draws_sha256, "count": count, "units": found.draws.units}
 
 
 def _half_widths(result: HomogeniseResult) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text
+from cemvis._files import access_errors, sha256_of, write_text
 from cemvis.analysis.indentation.deconvolution.assignment import CERTAIN
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve, deconvolve_jointly
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
@@ -28,6 +28,7 @@ from cemvis.workflows._deconvolve_files import (
     MAP_OUTPUTS,
     OUTPUTS,
     PROBABILITY,
+    RESAMPLINGS,
     SUMMARY,
     check_free,
     disagreements,
@@ -128,7 +129,7 @@ def deconvolve_files(
         output.mkdir(parents=True, exist_ok=True)
         for stale in (SUMMARY, *MAP_OUTPUTS):  # an earlier run's: its summary first, so that no folder mixes two runs
             (output / stale).unlink(missing_ok=True)
-    below = caption(sources.origin, next(iter(found.values())), of_map=sources.table is None)
+    below = caption(sources.origin, next(iter(found.values())))
     mapped = _write_map(output, sources, mixtures, found, config, below)
     notes = (*sources.notes, *disagreements(found))
     if config.water_cement is not None and not hydrations:
@@ -146,6 +147,7 @@ def deconvolve_files(
         "notes": list(notes),
         "found": {name: each.to_json() for name, each in found.items()},
         "hydration": {name: each.to_json() for name, each in hydrations.items()},
+        "resamplings": {"file": RESAMPLINGS, "sha256": sha256_of(output / RESAMPLINGS)},
         "population_map": mapped,
         "files": names,
     }

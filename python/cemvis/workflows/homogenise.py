@@ -173,6 +173,7 @@ def homogenise(
             config.all_phases,
             porosity=porosity,
             matrix=config.matrix,
+            draws=None if config.populations is None else config.populations.draws,
             samples=config.samples,
             seed=config.seed,
             level=config.level,

@@ -131,9 +131,25 @@ def test_draws_that_go_together_are_kept_together() -> None:
     assert high - low > 4
 
 
+def test_draws_of_few_units_are_widened_as_by_students_t() -> None:
+    modulus = 30 + np.random.default_rng(3).standard_normal((200_000, 1))
+    one = np.ones_like(modulus)
+    (plain, *_), (few, *_) = (
+        estimate_paste([phase("gel", 1, 30)], draws=PhaseDraws(one, modulus, units), samples=100_000)
+        for units in (None, 8)
+    )
+    # t of 7 degrees of freedom is 2.3646, times sqrt(8 / 7); an end's own error over 100,000 samples: 0.015 there
+    assert plain.interval_gpa == pytest.approx((30 - 1.96, 30 + 1.96), abs=0.05)
+    reach = 2.3646 * np.sqrt(8 / 7)
+    assert few.interval_gpa == pytest.approx((30 - reach, 30 + reach), abs=0.08)
+
+
 @pytest.mark.parametrize(
     ("draws", "message"),
     [
+        (PhaseDraws(np.full((3, 2), 0.5), np.full((3, 2), -9.0)), "negative or no numbers"),
+        (PhaseDraws(np.full((3, 2), 0.5), np.full((3, 2), np.nan)), "negative or no numbers"),
+        (PhaseDraws(np.full((3, 2), 0.5), np.full((3, 2), 9.0), 1), "draws are of 1 units"),
         (PhaseDraws(np.full((3, 2), 0.5), np.full((2, 2), 9.0)), "draws have shapes"),
         (PhaseDraws(np.full((3, 3), 1 / 3), np.full((3, 3), 9.0)), r"wanted two of \(draws, 2\)"),
         (PhaseDraws(np.full((3, 2), 0.4), np.full((3, 2), 9.0)), "do not sum to 1"),

@@ -87,10 +87,13 @@ class PhaseDraws:
         Of the volume without pores; each row sums to 1.
     modulus_gpa
         Of the same draws.
+    units
+        How many units, such as batches, were resampled: intervals are widened for few, as by Student's t; or None.
     """
 
     fractions: Values
     modulus_gpa: Values
+    units: int | None = None
 
 
 def estimate_paste(
@@ -120,7 +123,7 @@ def estimate_paste(
         Draws for the intervals: every number from its normal distribution, cut to what is possible, independent of
         the others; fractions are scaled to a sum of 1 again.
     level
-        Of the intervals.
+        Of the intervals; draws of few units widen them also where Poisson's ratios or pores make up most of the error.
 
     Returns
     -------
@@ -147,11 +150,11 @@ def estimate_paste(
         generator = np.random.default_rng(seed)
         drawn = _methods(*_draws(phases, porosity, draws, samples, generator), surrounding)
         ends = [_methods(*_extreme(phases, porosity, level, stiffest=up), surrounding) for up in (False, True)]
-    out = []
+    out, percentiles = [], _percentiles(draws, level)
     for name, solid in exact.items():
         interval = outer = None
         if drawn is not None and ends is not None:
-            low, high = np.quantile(drawn[name].modulus_gpa, ((1 - level) / 2, (1 + level) / 2))
+            low, high = np.quantile(drawn[name].modulus_gpa, percentiles)
             interval = (float(low), float(high))
             softest, stiffest = (float(each[name].modulus_gpa) for each in ends)
             outer = (min(softest, interval[0]), max(stiffest, interval[1]))
@@ -241,6 +244,14 @@ def _draws(
     return _with_pores(share, modulus, ratio, pores)
 
 
+def _percentiles(draws: PhaseDraws | None, level: float) -> tuple[float, float]:
+    if draws is None or draws.units is None:
+        return (1 - level) / 2, (1 + level) / 2
+    from cemvis.analysis.indentation.deconvolution.bootstrap import tails
+
+    return tails(draws.units, level)
+
+
 def _check_draws(draws: PhaseDraws, phases: int) -> None:
     shapes = draws.fractions.shape, draws.modulus_gpa.shape
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != phases or shapes[0][0] == 0:
@@ -248,6 +259,12 @@ def _check_draws(draws: PhaseDraws, phases: int) -> None:
         raise InputError(msg)
     if not np.allclose(draws.fractions.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE):
         msg = "the fractions of a draw do not sum to 1"
+        raise InputError(msg)
+    if not all(np.isfinite(each).all() and (each >= 0).all() for each in (draws.fractions, draws.modulus_gpa)):
+        msg = "fractions or moduli of a draw are negative or no numbers"
+        raise InputError(msg)
+    if draws.units is not None and draws.units < 2:
+        msg = f"draws are of {draws.units} units; wanted 2 or more"
         raise InputError(msg)
 
 

@@ -29,11 +29,13 @@ class Resampled:
     ----------
     fractions, means, sds : (resamplings, k) float64
     unit : str
-        "batches" or "indents": what was drawn.
+        What was drawn, in the plural: "batches" or "indents", for a map "blocks of the map" or "cells".
     units : int
         How many there are.
     converged : float
         Share of the fits that converged.
+    whole : bool
+        Whether batches or blocks were drawn, not single values.
     """
 
     fractions: Floats
@@ -42,6 +44,7 @@ class Resampled:
     unit: str
     units: int
     converged: float
+    whole: bool = True
 
     def interval(self, values: Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
         """Return the ends of an interval of some function of the parameters, by its values in each resampling.
@@ -113,15 +116,16 @@ def resampled(
         raise InputError(msg)
     rng = np.random.default_rng(random_state)
     batches, size = len(data.counts), round(data.size)
-    if batches >= fewest_batches:
+    whole = batches >= fewest_batches
+    if whole:
         drawn = rng.multinomial(batches, np.full(batches, 1 / batches), resamplings) @ data.counts
-        unit, units = "batches", batches
+        unit, units = data.unit, batches
     else:
         drawn = rng.multinomial(size, data.total / data.total.sum(), resamplings).astype(np.float64)
-        unit, units = "indents", size
+        unit, units = data.single, size
     at, converged = _fitted_to(drawn, mixture, data)
     mean, sd = at.moments()
-    return Resampled(at.weight, mean, sd, unit, units, converged)
+    return Resampled(at.weight, mean, sd, unit, units, converged, whole)
 
 
 def settling(

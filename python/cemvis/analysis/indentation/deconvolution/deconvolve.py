@@ -91,6 +91,9 @@ class Settings:
             count = self.populations or "an unknown number of"
             msg = f"{len(self.fractions)} known fractions for {count} populations; wanted one each"
             raise InputError(msg)
+        if self.names is not None and (len(set(self.names)) < len(self.names) or not all(self.names)):
+            msg = f"the names are {', '.join(map(repr, self.names))}; wanted each once, and none empty"
+            raise InputError(msg)
         if self.names is not None and len(self.names) != self.populations:
             msg = (
                 f"{len(self.names)} names for {self.populations or 'an unknown number of'} populations; wanted one each"
@@ -139,7 +142,7 @@ def deconvolve(
     size, batches = round(data.size), len(data.batches)
     known_bic = None if settings.fractions is None else mixture.bic(size)
     doubts = _doubts(found, populations, mixture, size, criterion=criterion, known_bic=known_bic)
-    told_too = remarks(found, comparison, draws, batches=batches, size=size, scatter=data.scatter_of_batches())
+    told_too = remarks(found, comparison, draws, batches=batches, size=size, of=data)
     result = Deconvolution(
         properties=(name,),
         size=size,
@@ -250,9 +253,7 @@ def _doubts(
 
 
 def _with_axis(draws: Resampled) -> Resampled:
-    return Resampled(
-        draws.fractions, draws.means[..., None], draws.sds[..., None], draws.unit, draws.units, draws.converged
-    )
+    return replace(draws, means=draws.means[..., None], sds=draws.sds[..., None])
 
 
 def _populations(
@@ -293,4 +294,4 @@ def _resampled_jointly(mixture: JointMixture, values: Floats, batch: NDArray[np.
         rows.append(mixture.refitted(values[drawn]))
     weights, means, sds, converged = (np.array(each) for each in zip(*rows, strict=True))
     units = batches if whole else len(values)
-    return Resampled(weights, means, sds, "batches" if whole else "indents", units, float(converged.mean()))
+    return Resampled(weights, means, sds, "batches" if whole else "indents", units, float(converged.mean()), whole)

@@ -30,6 +30,8 @@ class Grouped:
     batches : tuple of str
     discrete : bool
         Whether the intervals surround values that occur again and again.
+    unit, single : str
+        What the batches and the values are, in the plural: "batches" of "indents", or "blocks of the map" and "cells".
     """
 
     lower: Floats
@@ -37,6 +39,8 @@ class Grouped:
     counts: Floats
     batches: tuple[str, ...]
     discrete: bool = False
+    unit: str = "batches"
+    single: str = "indents"
 
     @property
     def total(self) -> Floats:

@@ -113,6 +113,29 @@ class Deconvolution:
             rows.append(row)
         return pd.DataFrame(rows)
 
+    def resamplings_frame(self) -> pd.DataFrame:
+        """Return a row a resampling, property and population, in rising mean: fraction, mean and sd in GPa.
+
+        Resamplings are numbered from 1. Their quantiles are the intervals once these are widened for the number of
+        units; what goes together in one resampling does so in the data.
+        """
+        import pandas as pd
+
+        draws, kinds = self.draws, len(self.properties)
+        count, k = draws.fractions.shape
+        names = np.array(self.names(), dtype=object)
+        return pd.DataFrame(
+            {
+                "properties": "+".join(self.properties),
+                "resampling": np.repeat(np.arange(1, count + 1), kinds * k),
+                "property": np.tile(np.repeat(np.array(self.properties, dtype=object), k), count),
+                "population": np.tile(names, count * kinds),
+                "fraction": np.repeat(draws.fractions[:, None, :], kinds, axis=1).ravel(),
+                "mean_gpa": draws.means.reshape(count, k, kinds).transpose(0, 2, 1).ravel(),
+                "sd_gpa": draws.sds.reshape(count, k, kinds).transpose(0, 2, 1).ravel(),
+            }
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return everything but the resamplings, ready for JSON."""
         return {

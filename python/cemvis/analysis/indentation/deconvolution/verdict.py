@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.analysis.indentation.deconvolution.bootstrap import FEWEST_BATCHES, Resampled, Settling
+from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.indentation.deconvolution.populations import CEMENT_PASTE, Population
 from cemvis.analysis.indentation.deconvolution.selection import Candidate, FamilyComparison
 
@@ -105,18 +106,19 @@ def remarks(
     *,
     batches: int,
     size: int,
-    scatter: float | None = None,
+    of: Grouped | None = None,
 ) -> list[str]:
     """Return what a reader has to know though the populations may be supported.
 
-    `scatter` is how many times as far the means of batches scatter as those of independent values would.
+    `of` is what was fitted, where values were counted: it tells how far the means of batches scatter.
     """
     said = []
-    if draws.unit == "indents":
-        said.append(remark_of_batches(batches, scatter))
+    if not draws.whole:
+        scatter = None if of is None else of.scatter_of_batches()
+        said.append(remark_of_batches(batches, scatter, of_map=of is not None and of.single == "cells"))
     elif draws.units < FEW_BATCHES:
         said.append(
-            f"intervals rest on {draws.units} batches: below {FEW_BATCHES} they are rough, and often too narrow"
+            f"intervals rest on {draws.units} {draws.unit}: below {FEW_BATCHES} they are rough, and often too narrow"
         )
     if found:
         by_bic = min(found, key=lambda each: each.bic).populations
@@ -140,13 +142,14 @@ def remarks(
     return said
 
 
-def remark_of_batches(batches: int, scatter: float | None) -> str:
-    """Return why intervals that were resampled by single indents may be too narrow."""
-    there = "there is 1 batch" if batches == 1 else f"there are {batches} batches"
-    seen = "" if scatter is None else f" (means of batches scatter {scatter:.1f} times as far as of independent ones)"
+def remark_of_batches(batches: int, scatter: float | None, *, of_map: bool = False) -> str:
+    """Return why intervals that were resampled by single indents, or cells of a map, may be too narrow."""
+    one, many, single = ("block", "blocks", "cells") if of_map else ("batch", "batches", "indents")
+    there = f"there is 1 {one}" if batches == 1 else f"there are {batches} {many}"
+    seen = "" if scatter is None else f" (means of {many} scatter {scatter:.1f} times as far as of independent ones)"
     return (
-        f"intervals are by single indents, since {there} and resampling batches takes {FEWEST_BATCHES}: they are too "
-        f"narrow if indents of a batch are alike{seen}"
+        f"intervals are by single {single}, since {there} and resampling {many} takes {FEWEST_BATCHES}: they are too "
+        f"narrow if {single} of a {one} are alike{seen}"
     )
 
 
