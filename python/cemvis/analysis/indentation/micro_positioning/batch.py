@@ -30,6 +30,7 @@ _SHARP = 0.6  # offsets by which a place may be off before a sharp peak is misse
 _LONGEST = 0.65  # of the pitch, beyond which the neighbour's imprint is found
 _FINE_SMOOTHINGS = (2.0, 0.0)
 _FINE_STARTS = 2
+_PLAINLY = 0.7  # of the amplitude, from where no other fit is tried
 _NEAR, _NEAR_MARGIN = 4, 3  # offsets within which leans are tried, and by which they may carry places away
 _SAMPLES = 2  # to an offset then: rounding to whole ones would blur sharp peaks
 _SETTLING_PX = 9  # from the grid, beyond which no scores matter at last
@@ -267,8 +268,9 @@ def fine_fit(image: Image, coarse: Fitted, appearance: Appearance, search: Searc
     fit = Fit(search.walk_px, filter_.amplitude)
     # Sharp edges answer in a needle between ridges, which smoothing would bury.
     straight = fit.moved(scores, coarse.grid, radius - 1, starts=_FINE_STARTS)
-    found = [fit.leaned(scores, straight, max(3, radius // 3), step_px=_SHARP)]
-    for smooth in _FINE_SMOOTHINGS:
+    found = [straight]
+    plain = is_whole(scores, straight.grid, filter_.amplitude, least=_PLAINLY * filter_.amplitude)
+    for smooth in () if plain else _FINE_SMOOTHINGS:
         broad, first = (scores.smoothed(smooth), Fit(search.walk_px, 0.0)) if smooth else (scores, fit)
         moved = first.moved(broad, coarse.grid, radius - 1)
         leaned = first.leaned(broad, moved, max(3, radius // 3), step_px=max(smooth, _SHARP))
@@ -282,6 +284,8 @@ def fine_fit(image: Image, coarse: Fitted, appearance: Appearance, search: Searc
         found.append(again)
         if whole:
             break
+    if max(found, key=lambda each: each.score) is straight:
+        found.append(fit.leaned(scores, straight, max(3, radius // 3), step_px=_SHARP))
     best = max(found, key=lambda each: each.score).grid
     scores = scores.around(best, min(radius, _SETTLING_PX))
     walk = max(walk_sd(best, search.walk_px), 0.2)

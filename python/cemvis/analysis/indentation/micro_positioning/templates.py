@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 CORNERS = {"triangle": 3, "disc": 0}
 _RIM = 0.08  # relative half width of the band along the outline
 _LEAST_RIM_PX = 0.25  # half width; thinner bands can't be told from the fill
+_SHARP_BLUR_PX = 0.5
+_SIZE_STEP_PX = 1.7  # moves a triangle's sides by half a pixel
 _RIM_EVIDENCE = 30.0  # by which chi squared has to fall for a band: it trades off with size and sharpness
 
 
@@ -238,12 +240,13 @@ class MeanWindow:
         Two sides of a smaller one can pass for it; and a mean of windows that weren't quite centred is blurred, which a
         refinement alone would not leave again.
         """
-        sizes = start.size_px * np.array([0.7, 0.8, 0.9, 1.0, 1.12, 1.25, 1.4])
-        fits = [
-            self.fit(replace(start, size_px=float(min(size, 0.9 * self._edge)), blur_px=blur))
-            for size in sizes
-            for blur in sorted({0.5, start.blur_px})
-        ]
+        # Sharp outlines that miss by a pixel lose to a band whose one edge hits, so sharp ones are tried closely.
+        near, far = 0.7 * start.size_px, min(1.4 * start.size_px, 0.9 * self._edge)
+        sharp = np.arange(min(near, far), far + _SIZE_STEP_PX, _SIZE_STEP_PX)
+        tried = [(float(size), _SHARP_BLUR_PX) for size in sharp]
+        if start.blur_px > _SHARP_BLUR_PX:
+            tried += [(float(size), start.blur_px) for size in np.geomspace(min(near, far), far, 7)]
+        fits = [self.fit(replace(start, size_px=size, blur_px=blur)) for size, blur in tried]
         return self.refined(max(fits, key=lambda fit: fit.evidence).template, shaded=shaded)
 
     def searched(self, sizes_px: NDArray[np.float64], blurs_px: NDArray[np.float64]) -> Fit:
