@@ -214,7 +214,7 @@ def _print(found: TwoPointResult) -> None:
         )
     )
     bands = found.bands
-    correlation = f"not below {found.r_max * 3 // 4} px"
+    correlation = f"longer than can be told from r up to {found.r_max} px"
     if found.correlation_px is not None:
         correlation = _length(found, found.correlation_px, None if bands is None else bands.correlation_px)
     click.echo(f"  correlation length     {correlation}")

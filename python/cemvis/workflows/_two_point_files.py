@@ -124,7 +124,7 @@ def _lengths(found: TwoPointResult) -> dict[str, Any]:
                 found, correlation, None if bands is None else (bands.correlation_px.low, bands.correlation_px.high)
             ),
             "rule": "first r from which on the total variation distance of P(dn | r) from the plateau's, over that at "
-            f"r = 0, is at most {found.config.tolerance:g} or sampling noise",
+            f"r = 0, is at most {found.config.tolerance:g} or sampling noise; none if the outer quarter is no plateau",
             "plateau_from_px": plateau_start(found.r_max),
         },
         "characteristic": {

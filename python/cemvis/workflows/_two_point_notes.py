@@ -48,7 +48,7 @@ def _on_lengths(found: TwoPointResult) -> list[str]:
         return notes
     if found.correlation_px is None:
         notes.append(
-            f"D[r, .] still changes at r = {start} px: the correlation length is longer; take a larger --r-max"
+            f"D[r, .] still changes from r = {start} px on: the correlation length is longer; take a larger --r-max"
         )
     least = found.characteristic_px
     if least >= start:

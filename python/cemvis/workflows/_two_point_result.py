@@ -18,7 +18,9 @@ from cemvis.analysis.correlation.lengths import (
     change,
     characteristic_length,
     correlation_length,
+    drift,
     plateau,
+    plateau_start,
 )
 from cemvis.analysis.correlation.phases import Phases
 from cemvis.analysis.correlation.two_point import Unit, in_use, mean_difference, probabilities
@@ -180,7 +182,9 @@ class TwoPointResult:
     def correlation_px(self) -> int | None:
         """Where D[r, .] stops changing; None if it doesn't before the plateau."""
         noise = 0.0 if self.bands is None else self.bands.noise
-        return correlation_length(self.change, noise, tolerance=self.config.tolerance)
+        shares = self.probabilities
+        drifted = float(drift(shares[plateau_start(self.r_max)], shares[-1], plateau(self.shown)))
+        return correlation_length(self.change, noise, tolerance=self.config.tolerance, drifted=drifted)
 
     @property
     def characteristic_px(self) -> int:

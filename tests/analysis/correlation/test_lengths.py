@@ -14,6 +14,7 @@ from cemvis.analysis.correlation.lengths import (
     change,
     characteristic_length,
     correlation_length,
+    drift,
     plateau,
     plateau_start,
     slope_weights,
@@ -137,6 +138,21 @@ def test_correlation_length_of_random_cells() -> None:
     assert not bands.minimum_is_distinct
 
 
+@pytest.mark.parametrize(("r_max", "found"), [(57, False), (59, True), (200, True)])
+def test_an_exponential_decay_needs_room(r_max: int, found: bool) -> None:
+    """A decay length of 10 px: the change falls to 5 % at 30 px, and r_max has to be 58 px."""
+    far = np.array([0.3, 0.4, 0.3])
+    shares = far + np.exp(-np.arange(r_max + 1) / 10)[:, None] * (np.array([1.0, 0.0, 0.0]) - far)
+    start = plateau_start(r_max)
+    outer = shares[start:].mean(axis=0)
+    drifted = float(drift(shares[start], shares[-1], outer))
+    assert drifted == pytest.approx(np.exp(-start / 10) - np.exp(-r_max / 10), rel=0.01)
+    length = correlation_length(change(shares, outer), 0.0, drifted=drifted)
+    assert (length is not None) is found
+    if length is not None:
+        assert 29 <= length <= 30
+
+
 def test_change_of_two_phases_is_their_covariance() -> None:
     image = cells(3, 96)
     found = count_window(Window.whole(image), Counting(30, 2, TWO, periodic=True))
@@ -174,6 +190,10 @@ def test_lengths_by_their_rule() -> None:
     assert correlation_length(np.array([1, 0.04, 0.04, 0.04, 0.04]), 0.0) == 1
     assert correlation_length(np.array([1, 0.5, 0.4, 0.06, 0.0]), 0.0) is None
     assert correlation_length(np.array([1, 0.5, 0.4, 0.06, 0.0]), np.array([0, 0.6, 0.5, 0.1, 0])) == 1
+    flat = np.array([1, 0.04, 0.04, 0.04, 0.04])
+    assert correlation_length(flat, 0.0, drifted=0.009) == 1
+    assert correlation_length(flat, 0.0, drifted=0.011) is None
+    assert correlation_length(flat, 0.006, drifted=0.011) == 1
     constant = np.zeros((5, 3))
     constant[:, 0] = 1
     np.testing.assert_array_equal(change(constant, constant[0]), 0)

@@ -15,6 +15,7 @@ from cemvis.analysis.correlation.lengths import (
     change,
     characteristic_length,
     correlation_length,
+    drift,
     plateau,
     plateau_start,
 )
@@ -118,7 +119,10 @@ def bootstrap_bands(
     drawn = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), resamplings).astype(np.float64)
     same, mean, changes, apart, lower = _resampled(groups, total, drawn)
     noise = _simultaneous(apart, level)
-    correlation = [correlation_length(row, np.sqrt(2) * noise, tolerance=tolerance) for row in changes]
+    correlation = [
+        correlation_length(row, np.sqrt(2) * noise, tolerance=tolerance, drifted=float(drifted))
+        for row, drifted in zip(changes, _drifts(groups, total, drawn), strict=True)
+    ]
     lengths = np.array([np.inf if each is None else each for each in correlation])
     characteristic = np.array([characteristic_length(row) for row in same], dtype=np.float64)
     phases = slopes = None
@@ -160,6 +164,14 @@ def _resampled(
         results[4, :, r] = deviation[:, 0]
     same, mean, changes, apart, lower = results
     return same, mean, changes, apart, lower
+
+
+def _drifts(groups: Sequence[Counted], total: Counted, drawn: Floats) -> Floats:
+    start = plateau_start(total.differences.r_max)
+    rings = (slice(start, start + 1), slice(-1, None), slice(start, None))
+    sums = [np.stack([each.differences.counts[ring].sum(axis=0) for each in groups]) for ring in rings]
+    first, last, outer = (_normalised(drawn @ each.astype(np.float64)) for each in sums)
+    return drift(first, last, outer)
 
 
 def _normalised(counts: Floats) -> Floats:

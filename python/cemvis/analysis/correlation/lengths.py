@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 PLATEAU_FROM = 0.75
 TOLERANCE = 0.05
 SLOPE_RINGS = 3
+FLATNESS = 0.2  # of the tolerance: what the plateau itself may change
 
 
 def plateau_start(r_max: int) -> int:
@@ -50,7 +51,20 @@ def change(shares: Floats, outer: Floats) -> Floats:
     return share
 
 
-def correlation_length(changes: Floats, noise: Floats | float, *, tolerance: float = TOLERANCE) -> int | None:
+def drift(first: Floats, last: Floats, outer: Floats) -> Floats:
+    """Return the `change` from the first to the last ring of the plateau, 0 if it is flat.
+
+    Parameters
+    ----------
+    first, last, outer : (..., levels) float64
+        Probabilities in these rings, and of the whole plateau.
+    """
+    return change(first - last + outer, outer)
+
+
+def correlation_length(
+    changes: Floats, noise: Floats | float, *, tolerance: float = TOLERANCE, drifted: float = 0.0
+) -> int | None:
     """Return the ring from which on D[r, .] does not change any more, in px.
 
     The first r from which on all rings have a `change` of at most `tolerance`, or of what sampling noise explains.
@@ -61,20 +75,27 @@ def correlation_length(changes: Floats, noise: Floats | float, *, tolerance: flo
     noise : (r_max + 1,) float64 or float
     tolerance : float
         As a share of the change from r = 0 to the plateau.
+    drifted : float
+        The plateau's `drift`. It is no plateau if that is beyond a fifth of the tolerance and beyond noise. Of an
+        exponential decay, a fifth of 5 % lets r_max be no less than 5.8 decay lengths, and the length is 3 of them.
 
     Returns
     -------
     int or None
-        None if that r is not below the plateau: the length is not below 3/4 of r_max.
+        None if that r is not below the plateau, or there is none: the length is not below 3/4 of r_max, or beyond it.
 
     Examples
     --------
     >>> correlation_length(np.array([1, 0.5, 0.01, 0.2, 0.04, 0, 0, 0, 0]), 0.0)
     4
     """
-    above = np.flatnonzero(changes > np.maximum(tolerance, noise))
+    bounds = np.broadcast_to(noise, changes.shape)
+    start = plateau_start(len(changes) - 1)
+    if drifted > max(FLATNESS * tolerance, float(bounds[start] + bounds[-1])):
+        return None
+    above = np.flatnonzero(changes > np.maximum(tolerance, bounds))
     first = int(above.max(initial=-1)) + 1
-    return first if first < plateau_start(len(changes) - 1) else None
+    return first if first < start else None
 
 
 def characteristic_length(same: Floats) -> int:
