@@ -1,7 +1,6 @@
 #include "cemvis/reconstruction.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -10,6 +9,8 @@
 #include <span>
 #include <stdexcept>
 #include <utility>
+
+#include "reconstruction_planes.hpp"
 
 namespace cemvis {
 namespace {
@@ -23,65 +24,14 @@ std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 void Reconstruction::write(std::int64_t pixel, int phase) {
   phase_[at(pixel)] = static_cast<std::uint8_t>(phase);
-  const auto shift = static_cast<std::uint8_t>(phase * field_bits_);
-  const std::int64_t home = padded(pixel);
-  shifts_[at(home)] = shift;
-  if (!setup_.periodic) {
-    return;
-  }
-  // Copies in the margins: r_max is at most half a side, so there is at most one along each axis.
-  const std::int64_t row = pixel / cols_;
-  const std::int64_t col = pixel % cols_;
-  const std::int64_t down = row < margin_ ? rows_ : -rows_;
-  const std::int64_t right = col < margin_ ? cols_ : -cols_;
-  const bool copied_down = row < margin_ || row >= rows_ - margin_;
-  const bool copied_right = col < margin_ || col >= cols_ - margin_;
-  if (copied_down) {
-    shifts_[at(home + down * stride_)] = shift;
-  }
-  if (copied_right) {
-    shifts_[at(home + right)] = shift;
-  }
-  if (copied_down && copied_right) {
-    shifts_[at(home + down * stride_ + right)] = shift;
-  }
-}
-
-// Counts the neighbours of a pixel by ring and phase. A look adds 1 to a field of 64 bits, and fields are emptied
-// before they can overflow.
-void Reconstruction::look_around(std::int64_t pixel, std::int64_t* around) const {
-  const std::uint8_t* centre = shifts_.data() + padded(pixel);
-  const std::int32_t* offset = offsets_.data();
-  const std::uint64_t field = (std::uint64_t{1} << static_cast<unsigned>(field_bits_)) - 1U;
-  const auto fits = static_cast<std::int64_t>(field);
-  std::int64_t* found = around + setup_.phases;
-  for (std::int64_t r = 1; r <= setup_.r_max; ++r, found += setup_.phases) {
-    std::fill_n(found, setup_.phases, 0);
-    const std::int64_t end = ring_begin_[at(r + 1)];
-    for (std::int64_t n = ring_begin_[at(r)]; n < end;) {
-      const std::int64_t stop = std::min(end, n + fits);
-      std::uint64_t even = 0;
-      std::uint64_t odd = 0;
-      for (; n + 2 <= stop; n += 2) {
-        even += std::uint64_t{1} << centre[offset[n]];
-        odd += std::uint64_t{1} << centre[offset[n + 1]];
-      }
-      if (n < stop) {
-        even += std::uint64_t{1} << centre[offset[n++]];
-      }
-      std::uint64_t all = even + odd;
-      for (int v = 0; v < setup_.phases; ++v, all >>= static_cast<unsigned>(field_bits_)) {
-        found[v] += static_cast<std::int64_t>(all & field);
-      }
-    }
-  }
+  planes_->write(pixel / cols_, pixel % cols_, phase);
 }
 
 void Reconstruction::look(const Pick& pick) {
-  look_around(pick.first, moved_.data());
+  planes_->look_around(pick.first / cols_, pick.first % cols_, moved_.data());
   // Seen from the second pixel the first has changed already: pairs of the two need no case of their own.
   write(pick.first, phase_at(pick.second));
-  look_around(pick.second, around_.data());
+  planes_->look_around(pick.second / cols_, pick.second % cols_, around_.data());
   for (std::size_t n = 0; n < moved_.size(); ++n) {
     moved_[n] -= around_[n];
   }
@@ -204,10 +154,18 @@ std::int64_t Reconstruction::below(std::int64_t count) {
 }
 
 bool Reconstruction::at_interface(std::int64_t pixel) const {
-  const std::uint8_t* centre = shifts_.data() + padded(pixel);
-  const auto outside = static_cast<std::uint8_t>(setup_.phases * field_bits_);
-  return std::ranges::any_of(std::array<std::int64_t, 4>{-stride_, -1, 1, stride_},
-                             [&](std::int64_t step) { return centre[step] != *centre && centre[step] != outside; });
+  const std::int64_t row = pixel / cols_;
+  const std::int64_t col = pixel % cols_;
+  const auto differs = [&](std::int64_t y, std::int64_t x) {
+    if (setup_.periodic) {
+      y = (y + rows_) % rows_;
+      x = (x + cols_) % cols_;
+    } else if (y < 0 || y >= rows_ || x < 0 || x >= cols_) {
+      return false;
+    }
+    return phase_at(y * cols_ + x) != phase_at(pixel);
+  };
+  return differs(row - 1, col) || differs(row, col - 1) || differs(row, col + 1) || differs(row + 1, col);
 }
 
 std::int64_t Reconstruction::draw_other(int phase) {

@@ -1,4 +1,4 @@
-// How a reconstruction begins: checks, the padded image, the list of displacements and the first counts.
+// How a reconstruction begins: checks, the lists of pixels by phase, and the first counts.
 
 #include <algorithm>
 #include <bit>
@@ -11,7 +11,7 @@
 
 #include "cemvis/reconstruction.hpp"
 #include "cemvis/two_point.hpp"
-#include "two_point_parts.hpp"
+#include "reconstruction_planes.hpp"
 
 namespace cemvis {
 namespace {
@@ -40,16 +40,9 @@ std::int64_t padded_pixels(std::int64_t rows, std::int64_t cols, std::int64_t ma
 Reconstruction::Reconstruction(const ImageView<std::uint8_t>& image, const ReconstructionSetup& setup,
                                std::span<const double> target, std::span<const double> weights, std::uint64_t seed,
                                int threads)
-    : setup_(setup),
-      rows_(image.rows),
-      cols_(image.cols),
-      cells_(setup.phases * (setup.phases + 1) / 2),
-      margin_(setup.r_max),
-      stride_(image.cols + 2 * setup.r_max),
-      field_bits_(64 / (std::max(setup.phases, 1) + 1)) {
+    : setup_(setup), rows_(image.rows), cols_(image.cols), cells_(setup.phases * (setup.phases + 1) / 2) {
   check(image, target, weights);
   lay_out(image);
-  list_offsets();
   count(image, threads);
   expected_.resize(counts_.size());
   error_.resize(counts_.size());
@@ -70,18 +63,24 @@ Reconstruction::Reconstruction(const ImageView<std::uint8_t>& image, const Recon
   take_energy();
 }
 
+Reconstruction::Reconstruction(Reconstruction&&) noexcept = default;
+Reconstruction& Reconstruction::operator=(Reconstruction&&) noexcept = default;
+Reconstruction::~Reconstruction() = default;
+
+std::int64_t Reconstruction::neighbours() const { return planes_->neighbours(); }
+
 void Reconstruction::check(const ImageView<std::uint8_t>& image, std::span<const double> target,
                            std::span<const double> weights) const {
   if (setup_.phases < 2 || setup_.phases > kMostPhases) {
-    throw std::invalid_argument("there must be 2 to 15 phases");
+    throw std::invalid_argument("there must be 2 to 16 phases");
   }
   const std::int64_t side = std::min(image.rows, image.cols);
   if (setup_.r_max < 1 || setup_.r_max > (setup_.periodic ? side / 2 : side - 1)) {
     throw std::invalid_argument("r_max must be from 1 to half the shorter side (not periodic: the shorter side - 1)");
   }
-  // Members of phases and offsets take 32 bits; sides are looked at first, so that no product overflows.
+  // Members of phases take 32 bits; sides are looked at first, so that no product overflows.
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-  if (std::max(image.rows, image.cols) > most / 8 || padded_pixels(image.rows, image.cols, margin_) > most) {
+  if (std::max(image.rows, image.cols) > most / 8 || padded_pixels(image.rows, image.cols, setup_.r_max) > most) {
     throw std::invalid_argument("the image with its margins must have below 2^31 pixels");
   }
   if (std::ssize(target) != (setup_.r_max + 1) * cells_ || std::ssize(weights) != setup_.r_max + 1) {
@@ -96,7 +95,7 @@ void Reconstruction::lay_out(const ImageView<std::uint8_t>& image) {
   phase_.resize(at(pixels()));
   place_.resize(at(pixels()));
   members_.resize(at(setup_.phases));
-  shifts_.assign(at(padded_pixels(rows_, cols_, margin_)), static_cast<std::uint8_t>(setup_.phases * field_bits_));
+  planes_ = annealing::make_planes({rows_, cols_, setup_.r_max, setup_.phases, setup_.periodic, setup_.axes});
   for (std::int64_t row = 0; row < rows_; ++row) {
     for (std::int64_t col = 0; col < cols_; ++col) {
       const int phase = image.at(row, col);
@@ -112,27 +111,6 @@ void Reconstruction::lay_out(const ImageView<std::uint8_t>& image) {
   }
   if (std::ranges::count_if(members_, [](const auto& each) { return !each.empty(); }) < 2) {
     throw std::invalid_argument("the image has one phase; nothing can be swapped");
-  }
-}
-
-void Reconstruction::list_offsets() {
-  ring_begin_.assign(at(setup_.r_max + 2), 0);
-  for (std::int64_t r = 1; r <= setup_.r_max; ++r) {
-    std::vector<pairs::Shift> ring;
-    if (setup_.axes) {
-      ring = {{0, -r, 0}, {0, 0, -r}, {0, 0, r}, {0, r, 0}};
-    } else {
-      for (const pairs::Shift& each : pairs::ring_shifts(r, false, false)) {
-        ring.push_back(each);
-        ring.push_back({0, -each.dy, -each.dx});
-      }
-    }
-    const std::size_t begin = offsets_.size();
-    for (const pairs::Shift& each : ring) {
-      offsets_.push_back(static_cast<std::int32_t>(each.dy * stride_ + each.dx));
-    }
-    std::sort(offsets_.begin() + static_cast<std::ptrdiff_t>(begin), offsets_.end());  // as memory is read best
-    ring_begin_[at(r + 1)] = static_cast<std::int64_t>(offsets_.size());
   }
 }
 

@@ -106,7 +106,7 @@ def test_counts_of_phases_give_the_same_as_their_image(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", image)
     folder = tmp_path / "counted"
     folder.mkdir()
-    counted_table(phases, ["3", "7", "200"], 12, um=0.5).to_csv(folder / "phases.csv", index=False)
+    counted_table(phases, ["3", "7", "200", "rest"], 12, um=0.5).to_csv(folder / "phases.csv", index=False)
     config = ReconstructConfig(r_max=8, schedule=FAST, size=(40, 40), seed=2)
     one = reconstruct_file(tmp_path / "labels.npy", tmp_path / "a", config)
     other = reconstruct_file(folder, tmp_path / "b", config)
@@ -114,6 +114,7 @@ def test_counts_of_phases_give_the_same_as_their_image(tmp_path: Path) -> None:
     assert np.array_equal(one.target.probabilities, other.target.probabilities)
     assert np.array_equal(one.found.image, other.found.image)
     assert np.array_equal(one.found.image, third.found.image)
+    assert other.source.names == ("3", "7", "200")  # nothing is left for "rest"
     assert one.source.pixel_size is None
     assert other.source.pixel_size is not None
     assert other.source.pixel_size.um == pytest.approx(0.5)
@@ -185,7 +186,7 @@ def test_an_interrupt_leaves_what_there_is_under_partial_names(tmp_path: Path) -
     ("image", "told"),
     [
         (np.full((20, 20), 4, np.uint8), "one label alone, 4"),
-        (np.arange(400, dtype=np.uint16).reshape(20, 20), "400 different values; wanted an image of 2 to 15 phases"),
+        (np.arange(400, dtype=np.uint16).reshape(20, 20), "400 different values; wanted an image of 2 to 16 phases"),
         (np.where(np.eye(20) > 0, np.nan, 1.0), "has NaN"),
         (np.eye(20), "holds float64 values; wanted whole numbers"),
         (np.eye(20, dtype=np.int32) - 1, "labels from -1 to 0"),

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -10,8 +11,12 @@
 
 namespace cemvis {
 
-// A field of the table that one look at a neighbour adds to has at least 4 bits, one of them for what lies outside.
-inline constexpr int kMostPhases = 15;
+namespace annealing {
+class Planes;
+}  // namespace annealing
+
+// The sums of eight pixels take 4 bits for each phase.
+inline constexpr int kMostPhases = 16;
 
 // Which pairs of pixels count, and how pixels to swap are chosen.
 struct ReconstructionSetup {
@@ -43,12 +48,18 @@ class Reconstruction {
   Reconstruction(const ImageView<std::uint8_t>& image, const ReconstructionSetup& setup, std::span<const double> target,
                  std::span<const double> weights, std::uint64_t seed, int threads);
 
+  Reconstruction(const Reconstruction&) = delete;
+  Reconstruction& operator=(const Reconstruction&) = delete;
+  Reconstruction(Reconstruction&&) noexcept;
+  Reconstruction& operator=(Reconstruction&&) noexcept;
+  ~Reconstruction();
+
   [[nodiscard]] double energy() const { return energy_; }
   [[nodiscard]] std::int64_t pixels() const { return rows_ * cols_; }
   [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
   [[nodiscard]] std::span<const std::uint64_t> pairs() const { return pairs_; }
   // Displacements that one trial looks at, twice: once for each pixel.
-  [[nodiscard]] std::int64_t neighbours() const { return static_cast<std::int64_t>(offsets_.size()); }
+  [[nodiscard]] std::int64_t neighbours() const;
 
   void copy_image(std::span<std::uint8_t> out) const;
 
@@ -71,7 +82,6 @@ class Reconstruction {
   void check(const ImageView<std::uint8_t>& image, std::span<const double> target,
              std::span<const double> weights) const;
   void lay_out(const ImageView<std::uint8_t>& image);
-  void list_offsets();
   void count(const ImageView<std::uint8_t>& image, int threads);
   void count_axes(const ImageView<std::uint8_t>& image);
   void take_energy();
@@ -79,12 +89,8 @@ class Reconstruction {
   static std::int64_t cell(std::int64_t i, std::int64_t j) {
     return i <= j ? j * (j + 1) / 2 + i : i * (i + 1) / 2 + j;
   }
-  [[nodiscard]] std::int64_t padded(std::int64_t pixel) const {
-    return (pixel / cols_ + margin_) * stride_ + pixel % cols_ + margin_;
-  }
   [[nodiscard]] int phase_at(std::int64_t pixel) const { return phase_[static_cast<std::size_t>(pixel)]; }
   void write(std::int64_t pixel, int phase);
-  void look_around(std::int64_t pixel, std::int64_t* around) const;
   void look(const Pick& pick);  // fills moved_; leaves the first pixel with the second's phase
   [[nodiscard]] double change(int a, int b) const;
   void commit(const Pick& pick, int a, int b);
@@ -99,14 +105,9 @@ class Reconstruction {
   std::int64_t rows_;
   std::int64_t cols_;
   std::int64_t cells_;
-  std::int64_t margin_;
-  std::int64_t stride_;
-  int field_bits_;
   double energy_ = 0.0;
-  std::vector<std::uint8_t> phase_;    // rows x cols
-  std::vector<std::uint8_t> shifts_;   // with a margin of r_max: field_bits x phase; field `phases` is outside
-  std::vector<std::int32_t> offsets_;  // to the neighbours, ring by ring, in both directions
-  std::vector<std::int64_t> ring_begin_;
+  std::vector<std::uint8_t> phase_;  // rows x cols
+  std::unique_ptr<annealing::Planes> planes_;
   std::vector<std::uint64_t> counts_;
   std::vector<std::uint64_t> pairs_;
   std::vector<double> expected_;      // target x pairs

@@ -139,7 +139,7 @@ def command(
 ) -> None:
     """Find an image that has the two-point correlation of another.
 
-    LABELS is an image whose values are the labels of 2 to 15 phases, as TIFF, PNG or .npy; TWO-POINT is the folder, or
+    LABELS is an image whose values are the labels of 2 to 16 phases, as TIFF, PNG or .npy; TWO-POINT is the folder, or
     its phases.csv, that cemvis two-point --phases wrote. Two pixels of different phase are swapped again and again:
     always if that brings the correlation closer, and ever more seldom if not. The image is one of many with that
     correlation. Ctrl-C ends it with the image as it is then, in files with ".partial" in their names.

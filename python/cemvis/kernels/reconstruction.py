@@ -2,7 +2,8 @@
 
 Counts are those of `cemvis.kernels.two_point.pair_counts`, and stay equal to them whatever has been swapped: they are
 whole numbers, moved by what the neighbourhoods of the two pixels say. A trial therefore looks at the displacements up
-to `r_max` twice, and at no other pixel: at about ``2 pi r_max^2`` bytes, however large the image is.
+to `r_max` twice, and at no other pixel: ``2 pi r_max^2`` looks or so, however large the image is. Memory: about 9
+bytes a pixel, and 4, 8, 16 or 32 for up to 2, 4, 8 or 16 phases, margins of `r_max` included.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cemvis.errors import InputError
 from cemvis.kernels._refusals import input_errors
 from cemvis.kernels.two_point import PairCounts
 
-MOST_PHASES = 15
+MOST_PHASES = 16
 
 Directions = Literal["all", "axes"]
 """Every displacement up to r_max, or those along rows and columns alone."""
@@ -52,7 +53,7 @@ class Reconstruction:
     target : (r_max + 1, phases (phases + 1) / 2) float64
         Probabilities; phases ``i <= j`` have column ``j (j + 1) / 2 + i``. Row 0 is not looked at.
     phases : int
-        From 2 to 15.
+        From 2 to 16.
     periodic : bool
         Whether the image repeats without end; else pairs reach to its edge, as in `pair_counts`.
     directions : {"all", "axes"}

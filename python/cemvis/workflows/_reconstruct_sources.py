@@ -67,7 +67,7 @@ def read_labels(path: Path, *, pixel_size: PixelSize | None = None) -> LabelImag
     Raises
     ------
     InputError
-        If it is not two-dimensional, has NaN or broken numbers, one label alone or more than 15, or is too large.
+        If it is not two-dimensional, has NaN or broken numbers, one label alone or more than 16, or is too large.
     FileAccessError, FileFormatError
     """
     if path.suffix.lower() == ".npy":
@@ -151,6 +151,12 @@ def read_counted(path: Path, *, pixel_size: PixelSize | None = None) -> CountedP
         raise FileFormatError(msg)
     names = tuple(dict.fromkeys(rows["first"]))
     counts = _table_counts(table, rows, names)
+    # "rest" stands there even where every level has a phase.
+    there = [n for n in range(len(names)) if counts.level_pairs(n, n)[0] > 0]
+    if 2 <= len(there) < len(names):
+        cells = [cell(i, j) for b, j in enumerate(there) for i in there[: b + 1]]
+        counts = PairCounts(counts.counts[:, cells], counts.pairs, len(there), False, counts.algorithm)
+        names = tuple(names[n] for n in there)
     return CountedPhases(path, counts, names, pixel_size or _table_pixel_size(rows), sha256_of(table))
 
 

@@ -211,7 +211,7 @@ HALVES = np.array([[0.5, 0, 0.5], [0.25, 0.5, 0.25]])
     ("probabilities", "phases", "told"),
     [
         (HALVES, 3, r"shape \(2, 3\); wanted \(r_max \+ 1, 6\)"),
-        (HALVES, 16, "16 phases; wanted 2 to 15"),
+        (HALVES, 17, "17 phases; wanted 2 to 16"),
         (HALVES * np.nan, 2, "not finite"),
         (HALVES * 0.9, 2, "do not add up to 1"),
         (np.array([[0.4, 0.2, 0.4], [0.25, 0.5, 0.25]]), 2, "wanted fractions there"),
