@@ -10,11 +10,12 @@ import pytest
 
 from cemvis.report.page.content import Chart, ImageLayer, Picture, Section, Table, ValueLayer, View
 from cemvis.report.style import robust_range
+from cemvis.workflows._report_figures import _drawings
 from cemvis.workflows._report_folder import RunFolder
 from cemvis.workflows._report_sections import sections_of
 from cemvis.workflows._report_view import Sources
 from cemvis.workflows.report import write_report
-from report_folders import EVIL, map_values, write_validation
+from report_folders import EVIL, map_values, raster, write_validation
 
 
 @pytest.fixture
@@ -95,6 +96,17 @@ def test_a_folder_that_was_moved_with_its_maps_shows_them(folder, tmp_path) -> N
     folder.rename(moved)
     names = [each.name for each in of_kind(section(moved), View)[0].layers]
     assert names[1:3] == ["Modulus, net", "Modulus, line"]
+
+
+@pytest.mark.parametrize(("less", "said"), [(0, True), (100, False)])
+def test_a_figures_caption_speaks_of_equal_ratios_where_there_are_some(folder, less: float, said: bool) -> None:
+    values = map_values()["modulus"] - less
+    raster(folder / "maps" / "map-0" / "modulus.ome.tif", values.astype(np.float32), "Modulus (GPa)")
+    (drawn,) = sections_of([RunFolder.open(folder)], Sources())
+    _, draw = next(_drawings([drawn]))
+    caption = " ".join(text.get_text() for text in draw().texts)
+    assert "Colours span" in caption
+    assert ("by equal ratios" in caption) is said
 
 
 def test_digests_are_told_with_the_map_that_they_are_of(folder) -> None:

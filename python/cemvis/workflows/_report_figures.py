@@ -82,6 +82,7 @@ def _caption(section: Section, note: str = "") -> str:
 def _map_figure(section: Section, view: View, layer: ValueLayer, warnings: tuple[str, ...]) -> Figure:
     from cemvis.report.figure_files import decoded_grey
     from cemvis.report.maps import Panel, Raster, property_map
+    from cemvis.report.style import robust_range
 
     label = f"{layer.name} ({layer.unit})" if layer.unit else layer.name
     panels: list[Panel] = []
@@ -90,7 +91,7 @@ def _map_figure(section: Section, view: View, layer: ValueLayer, warnings: tuple
         panels.append(
             Panel(Raster(decoded_grey(image.data), image.extent_um), image.name, "Grey level, stretched", "gray")
         )
-    even = not layer.spread_of and layer.colours != "gray"
+    even = not layer.spread_of and layer.colours != "gray" and robust_range(layer.values)[0] > 0
     panels.append(Panel(Raster(layer.values, layer.extent_um), layer.name, label, layer.colours, logarithmic=even))
     note = "Colours span the 1st to the 99th percentile" + (", those of the map by equal ratios" if even else "")
     return property_map(
