@@ -40,8 +40,8 @@ def command(
 
     Shows the mosaic and the maps with a slider between them, zoom and the values under the cursor, distributions with
     mixtures, tables, warnings and origins. A folder of `cemvis deconvolve` given beside that of its map puts the
-    populations over the map's values. The page is one file of at most 15 MB: mosaics are shown at up to 2,048 px, maps
-    at up to 1,024 squares along an edge.
+    populations over the map's values; one of `cemvis validate` shows its maps over each other and over the truth. The
+    page is one file of at most 15 MB: mosaics are shown at up to 2,048 px, maps at up to 1,024 squares along an edge.
     """
     from cemvis.workflows.report import ReportConfig, write_report
 
