@@ -194,7 +194,7 @@ def test_nan_has_to_be_masked(tmp_path: Path) -> None:
     values[30, 7] = np.nan
     path = write(tmp_path / "values.tif", values)
     config = TwoPointConfig(**FEW, quantisation=Quantisation(8, 0.0, 1.0))
-    with pytest.raises(InputError, match=r"NaN at row 30, column 7; leave such pixels out with --mask"):
+    with pytest.raises(InputError, match=r"nan at row 30, column 7; leave such pixels out with --mask"):
         two_point([path], tmp_path / "out", config)
     mask = write(tmp_path / "mask.npy", np.isfinite(values))
     masked = TwoPointConfig(**FEW, quantisation=Quantisation(8, 0.0, 1.0), masks=(mask,))
@@ -274,6 +274,9 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, image: Path) -> None:
     refused([image], tmp_path, "wanted the same", cross=small)
     refused([image, many], tmp_path, "2 images are given with --cross", cross=small, quantisation=Quantisation(4, 0, 9))
     refused([], tmp_path, "at least one image")
+    refused([write(tmp_path / "dot.npy", np.zeros((1, 1), bool))], tmp_path, "at least a pair of pixels")
+    infinite = write(tmp_path / "infinite.npy", np.full((9, 9), np.inf))
+    refused([infinite], tmp_path, "inf at row 0, column 0", quantisation=Quantisation(4, 0, 9))
     refused([image], tmp_path, "directions up to 45 px", directional=Distance(45, "px"))
     broken = tmp_path / "broken.npy"
     broken.write_bytes(b"\x93NUMPY\x01\x00")

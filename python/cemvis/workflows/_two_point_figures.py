@@ -80,16 +80,13 @@ def _curves(found: TwoPointResult) -> tuple[drawing.Panel, ...]:
     bands, step = found.bands, found.config.quantisation.step
     same = None if bands is None else (bands.same.low, bands.same.high)
     mean = None if bands is None else (step * bands.mean_difference.low, step * bands.mean_difference.high)
-    limit = np.full(found.r_max + 1, found.config.tolerance)
-    explained = "tolerance"
-    if bands is not None:
-        limit, explained = np.maximum(limit, bands.noise), "tolerance or noise"
+    limit = np.maximum(found.config.tolerance, found.noise)
     return (
         drawing.Panel("P(\N{GREEK CAPITAL LETTER DELTA}n = 0 | r)", (drawing.Curve("", found.same, same),), first=1),
         drawing.Panel("Mean difference", (drawing.Curve("", found.mean_difference, mean),), first=1),
         drawing.Panel(
             "Change against the plateau",
-            (drawing.Curve("change", found.change, None), drawing.Curve(explained, limit, None, thin=True)),
+            (drawing.Curve("change", found.change, None), drawing.Curve("tolerance or noise", limit, None, thin=True)),
             logarithmic=True,
         ),
     )

@@ -207,6 +207,9 @@ def rings_to_count(
         largest = largest_ring(smallest.shape)
     default = max(1, min(MOST_RINGS_BY_DEFAULT, min(min(each.shape) for each in images) // 2))
     r_max = default if wanted is None else wanted.pixels(pixel_size)
+    if largest < 1:
+        msg = f"{smallest.path} is {smallest.shape[0]} x {smallest.shape[1]} px; wanted at least a pair of pixels"
+        raise InputError(msg)
     if not 1 <= r_max <= largest:
         about = "half its shortest side" if periodic else "its diagonal"
         msg = (

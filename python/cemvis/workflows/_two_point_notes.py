@@ -24,7 +24,7 @@ def _on_bands(found: TwoPointResult, groups: int) -> list[str]:
         why = "none were wanted"
         if found.config.resamplings:
             why = f"they are drawn from {found.unit}, and {groups} are too few; wanted at least {FEWEST_GROUPS}"
-        notes.append(f"no bands: {why}; the correlation length allows for no sampling noise")
+        notes.append(f"no bands: {why}; the correlation length allows for the noise of independent pixels alone")
     elif found.unit == "tiles":
         notes.append(
             f"bands are drawn from {groups} tiles of one image, {found.tiling.side_px} px: they know nothing of "
@@ -47,8 +47,10 @@ def _on_lengths(found: TwoPointResult) -> list[str]:
         notes.append("all valid pixels have the same level: lengths say nothing")
         return notes
     if found.correlation_px is None:
+        unless = "" if found.bands is not None else ", or there are too few images to tell"
         notes.append(
-            f"D[r, .] still changes from r = {start} px on: the correlation length is longer; take a larger --r-max"
+            f"D[r, .] still changes from r = {start} px on: the correlation length is longer{unless}; "
+            "take a larger --r-max"
         )
     least = found.characteristic_px
     if least >= start:

@@ -113,15 +113,15 @@ class LevelImage:
         Raises
         ------
         InputError
-            If a valid pixel is NaN, or no level and no quantisation is stated.
+            If a valid pixel is NaN or infinite, or no level and no quantisation is stated.
         """
         pixels = self._read(row, col, rows, cols)
         if quantisation.lowest is not None and quantisation.highest is not None:
-            self._check_nan(pixels, valid, row, col)
+            self._check_finite(pixels, valid, row, col)
             span = {"lowest": quantisation.lowest, "highest": quantisation.highest, "levels": quantisation.levels}
             return quantised(np.nan_to_num(pixels), **span)  # type: ignore[arg-type]
         if pixels.dtype.kind == "f":
-            self._check_nan(pixels, valid, row, col)
+            self._check_finite(pixels, valid, row, col)
             msg = f"{self.path} holds {self.dtype.name} values; state how they become levels with --range LOW,HIGH"
             raise InputError(msg)
         if valid is not None:
@@ -135,11 +135,12 @@ class LevelImage:
             raise InputError(msg)
         return pixels.astype(np.uint8)
 
-    def _check_nan(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None, row: int, col: int) -> None:
-        bad = np.isnan(pixels) if valid is None else np.isnan(pixels) & valid
+    def _check_finite(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None, row: int, col: int) -> None:
+        bad = ~np.isfinite(pixels) if valid is None else ~np.isfinite(pixels) & valid
         if bad.any():
-            where = np.argwhere(bad)[0] + (row, col)
-            msg = f"{self.path} has NaN at row {where[0]}, column {where[1]}; leave such pixels out with --mask"
+            at = np.argwhere(bad)[0]
+            where = f"row {row + at[0]}, column {col + at[1]}"
+            msg = f"{self.path} has {pixels[tuple(at)]} at {where}; leave such pixels out with --mask"
             raise InputError(msg)
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ from cemvis.analysis.correlation.lengths import (
     characteristic_length,
     correlation_length,
     drift,
+    least_noise,
     plateau,
     plateau_start,
 )
@@ -179,9 +180,14 @@ class TwoPointResult:
         return change(self.probabilities, plateau(self.shown))
 
     @property
+    def noise(self) -> NDArray[np.float64]:
+        """Change that sampling explains, (r_max + 1,): by the bands, else that of independent pixels."""
+        return least_noise(self.shown) if self.bands is None else self.bands.noise
+
+    @property
     def correlation_px(self) -> int | None:
         """Where D[r, .] stops changing; None if it doesn't before the plateau."""
-        noise = 0.0 if self.bands is None else self.bands.noise
+        noise = self.noise
         shares = self.probabilities
         drifted = float(drift(shares[plateau_start(self.r_max)], shares[-1], plateau(self.shown)))
         return correlation_length(self.change, noise, tolerance=self.config.tolerance, drifted=drifted)

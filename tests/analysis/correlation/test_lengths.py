@@ -15,6 +15,7 @@ from cemvis.analysis.correlation.lengths import (
     characteristic_length,
     correlation_length,
     drift,
+    least_noise,
     plateau,
     plateau_start,
     slope_weights,
@@ -197,6 +198,21 @@ def test_lengths_by_their_rule() -> None:
     constant = np.zeros((5, 3))
     constant[:, 0] = 1
     np.testing.assert_array_equal(change(constant, constant[0]), 0)
+
+
+def test_noise_of_independent_pixels_is_allowed_for() -> None:
+    """A single image of 250 levels, which has no bands: its pixels are alike at r = 0 alone."""
+    image = np.random.default_rng(8).integers(0, 250, (60, 60)).astype(np.uint8)
+    found = count_window(Window.whole(image), Counting(30))
+    assert found is not None
+    counts = found.differences
+    shares, outer = probabilities(counts), plateau(counts)
+    drifted = float(drift(shares[plateau_start(30)], shares[-1], outer))
+    noise = least_noise(counts)
+    assert drifted > 0.01
+    assert correlation_length(change(shares, outer), 0.0, drifted=drifted) is None
+    assert correlation_length(change(shares, outer), noise, drifted=drifted) == 1
+    assert (change(shares, outer)[1:] < noise[1:]).all()
 
 
 # Bands

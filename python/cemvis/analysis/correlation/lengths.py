@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis.analysis.correlation.two_point import pair_probabilities, ring_moments
+from cemvis.analysis.correlation.two_point import pair_probabilities, probabilities, ring_moments
 from cemvis.kernels.two_point import DifferenceCounts, PairCounts
 
 Floats = NDArray[np.float64]
@@ -96,6 +96,19 @@ def correlation_length(
     above = np.flatnonzero(changes > np.maximum(tolerance, bounds))
     first = int(above.max(initial=-1)) + 1
     return first if first < start else None
+
+
+def least_noise(counts: DifferenceCounts) -> Floats:
+    """Return what `change` has from sampling at least, (r_max + 1,): that of pairs of independent pixels.
+
+    A share p of n pairs is off by sqrt(2 p (1 - p) / (pi n)) on average; half the sum over the differences, times 2.5,
+    which 1 of 80 normal deviations exceeds. Pixels that are alike have more: it stands in where there are no bands.
+    """
+    shares, whole = np.nan_to_num(probabilities(counts)), 1 - plateau(counts)[0]
+    pairs = np.maximum(counts.pairs, 1).astype(np.float64)
+    usual = 0.5 * np.sqrt(2 / (np.pi * pairs)) * np.sqrt(shares * (1 - shares)).sum(axis=1)
+    noise: Floats = np.where(whole > 0, 2.5 * usual / max(whole, 1e-300), 0.0)
+    return noise
 
 
 def characteristic_length(same: Floats) -> int:
