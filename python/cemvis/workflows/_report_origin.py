@@ -9,6 +9,7 @@ from cemvis.workflows._report_folder import LARGEST, RunFolder, dig
 
 _DIGESTS = ("sha256", "sha256_of_samples")
 _NAMES = ("path", "file", "image", "name")
+_TRAINED_ON = "training_areas"  # of a model, whose own digest stands for them
 MOST_INPUTS = 24
 _MOST_DEPTH = 6
 
@@ -68,6 +69,8 @@ def _digests(data: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
             what = "SHA-256" if key == "sha256" else "SHA-256 of samples"
             yield name or "input", " ".join(part for part in (file, f"{what} {data[key]}") if part)
     for key, each in data.items():
+        if key == _TRAINED_ON:
+            continue
         if isinstance(each, str) and key.endswith("_sha256") and each:
             yield " ".join(part for part in (name, key.removesuffix("_sha256")) if part), f"SHA-256 {each}"
         else:
