@@ -114,6 +114,16 @@ def test_values_that_reach_zero_keep_equal_differences() -> None:
     assert image.norm(2.5) == pytest.approx(0.5)
 
 
+def test_values_below_zero_do_not_look_unmapped_on_a_logarithmic_scale() -> None:
+    values = np.linspace(10, 100, 1001).reshape(7, 143)
+    values[0, 0], values[6, 142] = -3, np.nan
+    panel = Panel(Raster(values, (0, 143, 0, 7)), "Modulus", "Modulus (GPa)", style.VALUE_COLOURS, logarithmic=True)
+    (image,) = property_map([panel], title="t", caption="c").axes[0].images
+    drawn = image.to_rgba(image.get_array())
+    np.testing.assert_array_equal(drawn[0, 0], image.cmap(0.0))
+    np.testing.assert_allclose(drawn[6, 142, :3], to_rgb(style.NOT_MAPPED), atol=0.01)
+
+
 def test_warnings_stand_in_a_banner() -> None:
     assert share_of(property_map(panels(20, 20), title="t", caption="c"), style.ALARM) == 0
     figure = property_map(panels(20, 20), title="t", caption="c", warnings=WARNINGS)

@@ -176,8 +176,9 @@ def _draw_raster(axes: Axes, panel: Panel, width_in: float) -> tuple[Any, str]:
     left, right, top, bottom = panel.raster.extent_um
     colours = colormaps[panel.colours].with_extremes(bad=style.NOT_MAPPED)
     finer_than_screen = values.shape[1] > width_in * style.DPI
+    # On a logarithmic scale values below 0 would be left out, and look as if they had not been mapped.
     image = axes.imshow(
-        np.ma.masked_invalid(values),
+        np.ma.masked_invalid(np.maximum(values, low)),
         cmap=colours,
         norm=scale(low, high),
         extent=(left, right, bottom, top),
