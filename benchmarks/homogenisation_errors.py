@@ -84,7 +84,7 @@ def in_space(true_phases: list[Phase], found: Deconvolution, pores: Known) -> No
             for one in (each.fraction, each.means["modulus"])
         )
         phases.append(Phase(each.name, fraction, mean, Known(POISSON)))
-    draws = PhaseDraws(found.draws.fractions, found.draws.means)
+    draws = PhaseDraws(found.draws.fractions, found.draws.means, found.draws.units)
     truth = estimate_paste(true_phases, porosity=Known(pores.value))
     apart = estimate_paste(phases, porosity=pores, level=LEVEL)
     together = estimate_paste(phases, porosity=pores, draws=draws, level=LEVEL)

@@ -127,9 +127,9 @@ def command(
 
     INPUT is tables with modulus_gpa or hardness_gpa (as `cemvis indents` writes), folders of `cemvis locate` or of a
     virtual area, or one folder of `cemvis map`. Writes populations.csv and .json (fractions, means and standard
-    deviations with 95 % intervals), selection.csv (BIC and ICL), convergence.csv (how they settle with the number of
-    indents) and the figure populations.png and .pdf; for a map the population of each cell, and its probability, as
-    OME-TIFF and population_map.png and .pdf too.
+    deviations with 95 % intervals), resamplings.csv (of which these are made), selection.csv (BIC and ICL),
+    convergence.csv (how they settle with the number of indents) and the figure populations.png and
+    .pdf; for a map the population of each cell, and its probability, as OME-TIFF and population_map.png and .pdf too.
 
     Populations are no phases by themselves: four are called LD-CSH, HD-CSH, CH and clinker by their rank alone, others
     get numbers, and --names gives other names. The command says where the data do not support them.

@@ -79,8 +79,8 @@ def _parse_phases(ctx: click.Context, param: click.Parameter, values: tuple[str,
     "--populations",
     "populations_path",
     type=_PATH,
-    help="The populations that cemvis deconvolve found, as phases with their intervals: its folder, populations.json "
-    "or populations.csv.",
+    help="The populations that cemvis deconvolve found, as phases with their resamplings (or else their intervals): "
+    "its folder, populations.json, or populations.csv for the intervals.",
 )
 @click.option(
     "--by",
@@ -170,7 +170,7 @@ def command(
 
     From phases: the bounds of Voigt and Reuss and of Hashin and Shtrikman, and the schemes of Mori and Tanaka and
     self-consistent, in three dimensions, with intervals from the standard errors given (of the means: not the scatter
-    of a population), or from the intervals of cemvis deconvolve. Indentation leaves capillary pores out: give
+    of a population), or from the resamplings of cemvis deconvolve. Indentation leaves capillary pores out: give
     --porosity, or an image and a threshold.
 
     From MAP, a modulus map as OME-TIFF or the folder that cemvis map made: the effective stiffness of the map repeated

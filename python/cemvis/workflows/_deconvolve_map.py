@@ -191,7 +191,8 @@ def write_population_map(
     Numbers are 0 where nothing is mapped, 1 ... in rising mean, 255 where uncertain.
     """
     counts = np.zeros(256, np.int64)
-    legend = {"0": "not mapped", str(UNCERTAIN): f"uncertain: posterior probability below {certain:g}"}
+    doubt = f"uncertain: posterior probability below {certain:g}, or beyond the mean of the next population"
+    legend = {"0": "not mapped", str(UNCERTAIN): doubt}
     legend |= {str(number): each for number, each in enumerate(called, start=1)}
     origin = {"map": {key: folder.summary[key] for key in ("mosaic", "model", "grid") if key in folder.summary}}
     first = (folder.first_um, folder.first_um)

@@ -64,9 +64,9 @@ def _caption(result: HomogeniseResult, level: float) -> str:
     rows = [each.interval_gpa for each in result.estimates if each.interval_gpa]
     if rows or (result.field is not None and result.field.intervals):
         parts.append(
-            f"Thick bars and numbers in brackets: {100 * level:g} % interval with independent errors (where there are "
-            "no thick bars, the numbers are those of the thin one). Thin bars: all errors making the paste softer, or "
-            "stiffer."
+            f"Thick bars and numbers in brackets: {100 * level:g} % interval with independent errors, or by "
+            "resampling where populations have resamplings (no thick bar: the numbers are those of the thin one). "
+            "Thin bars: all errors making the paste softer, or stiffer."
         )
     if result.porosity is not None:
         parts.append(f"Capillary pores: {100 * result.porosity.value:.3g} % of the volume.")

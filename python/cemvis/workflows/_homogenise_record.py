@@ -38,8 +38,8 @@ def rows_of(result: HomogeniseResult) -> list[dict[str, Any]]:
 
     In plane strain, modulus and ratio are those of the isotropic solid with the same in-plane bulk and shear modulus,
     and the plane modulus is stress over strain in the plane, E / (1 - nu^2) of an isotropic solid. The interval
-    modulus_low_gpa to modulus_high_gpa takes errors as independent, and the outer one as all making the paste softer,
-    or stiffer.
+    modulus_low_gpa to modulus_high_gpa takes errors as independent, but for populations with resamplings, and the outer
+    one as all making the paste softer, or stiffer.
     """
     rows = []
     nothing = (None, None)

@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from cemvis.analysis.indentation.deconvolution import maximise
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve_jointly
 from cemvis.analysis.indentation.deconvolution.joint import FLOOR, JointMixture
+from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
 from cemvis.errors import InputError, NotFittedError
 from populations import drawn
 
@@ -85,7 +88,8 @@ def test_sklearn_never_finds_a_better_likelihood_at_the_same_floor(seed: int, si
     ours = JointMixture(k).fit(values)
     scaled = (values - ours.centre_) / ours.unit_
     rival = GaussianMixture(k, n_init=6, reg_covar=FLOOR**2, tol=1e-7, max_iter=3000, random_state=seed + 50)
-    theirs = (rival.fit(scaled).score(scaled) - np.log(ours.unit_).sum()) * size
+    with threadpool_limits(limits=1):
+        theirs = (rival.fit(scaled).score(scaled) - np.log(ours.unit_).sum()) * size
     assert ours.log_likelihood_ > theirs - 1e-3  # EM stops short of the optimum, both of them
 
 
@@ -98,3 +102,31 @@ def test_starts_at_the_same_optimum_are_counted_as_such() -> None:
     modulus = drawn(1500, seed=6)
     slow = np.stack([modulus, 0.03 * modulus * np.exp(rng.normal(0, 0.2, 1500))], axis=1)
     assert JointMixture(3, n_starts=9).fit(slow).starts_at_best_ >= 2
+
+
+def test_fits_take_one_thread_whatever_the_libraries_would_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    fit, climb = GaussianMixture.fit, maximise._climb
+
+    def told() -> None:
+        seen.append({each["num_threads"] for each in threadpool_info()})
+
+    def watched_fit(self: GaussianMixture, values: np.ndarray) -> GaussianMixture:
+        told()
+        return fit(self, values)
+
+    def watched_climb(*arguments: object) -> object:
+        told()
+        return climb(*arguments)
+
+    values, _ = two_populations(200, seed=3)
+    with threadpool_limits(limits=2):
+        monkeypatch.setattr(GaussianMixture, "fit", watched_fit)
+        mixture = JointMixture(2, n_starts=1).fit(values)
+        starts = len(seen)
+        mixture.refitted(values)
+        assert 0 < starts < len(seen)
+        monkeypatch.setattr(maximise, "_climb", watched_climb)
+        PopulationMixture(2, n_starts=2).fit(values[:, 0])
+        assert all(each == {1} for each in seen)
+        assert {each["num_threads"] for each in threadpool_info()} == {2}

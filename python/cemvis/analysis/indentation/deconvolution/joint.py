@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
+from cemvis.analysis.indentation.deconvolution.threads import one_thread
 from cemvis.errors import InputError, NotFittedError
 
 Floats = NDArray[np.float64]
@@ -69,6 +70,10 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
             If values are missing, constant or fewer than the parameters.
         """
         values = _checked(X, self.n_parameters)
+        with one_thread():
+            return self._fit(values)
+
+    def _fit(self, values: Floats) -> JointMixture:
         self.centre_, self.unit_ = values.mean(axis=0), values.std(axis=0)
         rng = np.random.default_rng(self.random_state)
         fits = [
@@ -88,7 +93,8 @@ class JointMixture(BaseEstimator):  # type: ignore[misc]
 
     def refitted(self, values: Floats) -> tuple[Floats, Floats, Floats, bool]:
         """Return fractions, means and sds of a fit to other values that starts at this one, and if it converged."""
-        again = self._from(self._fitted(), self._scaled(np.asarray(values, np.float64)), FINE)
+        with one_thread():
+            again = self._from(self._fitted(), self._scaled(np.asarray(values, np.float64)), FINE)
         order = np.argsort(again.means_[:, 0])
         sds = np.sqrt(np.diagonal(again.covariances_, axis1=1, axis2=2))
         means = self.centre_ + self.unit_ * again.means_[order]

@@ -17,6 +17,7 @@ from cemvis.analysis.indentation.deconvolution.families import (
     skew_step,
     skew_terms,
 )
+from cemvis.analysis.indentation.deconvolution.threads import one_thread
 
 Floats = NDArray[np.float64]
 
@@ -99,9 +100,10 @@ def maximise(counts: Floats, lower: Floats, upper: Floats, start: Parameters, ru
     fits, components = start.weight.shape
     chunk = max(1, _CHUNK // (components * len(lower) * rules.nodes))
     parts = []
-    for first in range(0, fits, chunk):
-        own = slice(first, first + chunk)
-        parts.append(_climb(counts if len(counts) == 1 else counts[own], lower, upper, start[own], rules))
+    with one_thread():
+        for first in range(0, fits, chunk):
+            own = slice(first, first + chunk)
+            parts.append(_climb(counts if len(counts) == 1 else counts[own], lower, upper, start[own], rules))
     each = [[part.at.weight, part.at.loc, part.at.scale, part.at.shape] for part in parts]
     return Fits(
         Parameters(*(np.concatenate(columns) for columns in zip(*each, strict=True))),
