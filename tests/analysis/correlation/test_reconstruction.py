@@ -114,6 +114,9 @@ def test_stages_and_why_they_end() -> None:
     assert heats[1:] == pytest.approx([0.7 * each for each in heats[:-1]])
     assert all(each.trials == 1024 for each in few.stages)
     assert few.stages[-1].worse == 0
+    one = reconstruct(target, (32, 32), schedule=Schedule(tolerance=0, max_stages=1), seed=1)
+    assert [each.temperature for each in one.stages] == [0]
+    assert one.ended == "stages"
     frozen = reconstruct(target, (32, 32), schedule=Schedule(tolerance=0, least_acceptance=0.05), seed=1)
     assert frozen.ended == "frozen"
     assert frozen.stages[-2].accepted < 0.05 * 1024
@@ -153,7 +156,7 @@ def test_progress_never_falls_and_ends_at_all() -> None:
 
 
 def test_large_images_can_be_stopped_within_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cemvis.analysis.correlation.reconstruction_annealing._LOOKS_A_CALL", 2 * 112 * 100)
+    monkeypatch.setattr("cemvis.analysis.correlation.reconstruction_annealing._LOOKS_A_CALL", 2 * 96 * 100)
     target = TwoPointTarget.from_image(structure(32, 2), r_max=5, periodic=True)
     candidate = Candidate(0, target, (32, 32), Schedule(), Options(), np.random.SeedSequence(0))
     steps = 0
@@ -162,6 +165,11 @@ def test_large_images_can_be_stopped_within_a_stage(monkeypatch: pytest.MonkeyPa
         steps += 1
     assert steps > 5
     assert candidate.stages[0].trials == 1024
+    candidate.advance()
+    candidate.interrupt()
+    assert candidate.ended == "interrupted"
+    assert [each.trials for each in candidate.stages] == [1024, 100]
+    assert candidate.stages[1].energy == candidate.state.energy
 
 
 def test_the_first_temperature_lets_the_wanted_share_happen() -> None:

@@ -130,7 +130,7 @@ def reconstruct(
         except KeyboardInterrupt:
             pool.shutdown(wait=True, cancel_futures=True)
             for each in runs:
-                each.ended = each.ended or "interrupted"
+                each.interrupt()
     best = min(runs, key=lambda each: each.state.energy)
     stages = tuple(stage for each in runs for stage in each.stages)
     energy = best.state.energy

@@ -168,8 +168,8 @@ class Candidate:
         self._terms = cells * (target.r_max if weights is None else float(weights[1:].sum()))
         self.temperature = start_temperature(self.state.sample_changes(_SAMPLED_CHANGES), schedule.start_acceptance)
         self.stages: list[Stage] = []
-        self.ended = self._reason = ""
-        self._cold = False
+        self.ended = ""
+        self._cold, self._reason = schedule.max_stages == 1, "stages"  # the last stage is one without heat
         self._first = self.rms(self.state.energy)
         self._begin_stage()
 
@@ -201,12 +201,22 @@ class Candidate:
         if self._trials >= wanted:
             self._end_stage()
 
-    def _end_stage(self) -> None:
+    def interrupt(self) -> None:
+        """End now, with what there is of the stage."""
+        if self._trials:
+            self._record_stage()
+        self.ended = self.ended or "interrupted"
+
+    def _record_stage(self) -> float:
         energy = self.state.energy
         temperature = 0.0 if self._cold else self.temperature
         rms = self.rms(energy)
         counts = (self._trials, self._accepted, self._worse)
         self.stages.append(Stage(self.number, len(self.stages), temperature, energy, rms, *counts))
+        return rms
+
+    def _end_stage(self) -> None:
+        rms = self._record_stage()
         if rms <= self.schedule.tolerance:
             self.ended = "tolerance"
         elif self._cold:
