@@ -217,6 +217,9 @@ def test_values_of_a_map_are_counted_by_block_exactly(tmp_path) -> None:
     assert 5 / 32 / 1.3 < np.median(width) < 5 / 32 * 1.1  # as fine as for indents, and no finer
     counted, _ = np.histogram(smooth.astype(np.float32), np.append(found.lower, found.upper[-1]))
     assert np.abs(counted - found.total).sum() <= 8  # rounding at the ends of intervals apart
+    smooth[3, 3] = 50_000.0  # equal intervals up to there would be wider than the populations
+    with pytest.raises(InputError, match="to 50000 GPa; wanted at most 1500"):
+        grouped_map(MapFolder.open(write_map(tmp_path / "outlier", smooth)), "modulus")
     with pytest.raises(InputError, match="that varies"):
         grouped_map(MapFolder.open(write_map(tmp_path / "flat", np.full((5, 5), 3.0))), "modulus")
 

@@ -18,6 +18,7 @@ from cemvis.analysis.indentation.deconvolution.grouped import BINS_PER_SPREAD, M
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
 from cemvis.errors import FileFormatError, InputError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
+from cemvis.workflows._deconvolve_sources import HIGHEST_GPA
 from cemvis.workflows._map_files import SUMMARY, raster_name
 
 Floats = NDArray[np.float64]
@@ -127,7 +128,7 @@ def grouped_map(folder: MapFolder, name: str) -> Grouped:
     Raises
     ------
     InputError
-        If nothing is mapped, or all of it has one value.
+        If nothing is mapped, all of it has one value, or a value is none that a solid can have.
     """
     with folder.opened(name) as raster:
         levels: NDArray[Any] | None = np.zeros(0)
@@ -139,6 +140,10 @@ def grouped_map(folder: MapFolder, name: str) -> Grouped:
                 levels = _more_levels(levels, finite)
         if size == 0 or high - low <= 1e-9 * max(abs(low), abs(high)):
             msg = f"{folder.path} maps no {name} that varies; a mixture needs values that vary"
+            raise InputError(msg)
+        highest = HIGHEST_GPA.get(name, np.inf)
+        if max(-low, high) > highest:  # which intervals of equal width could not resolve
+            msg = f"{folder.path} maps {name} from {low:g} to {high:g} GPa; wanted at most {highest:g}, as solids have"
             raise InputError(msg)
         discrete = levels is not None and len(levels) < MOST_DISTINCT * size
         if discrete and levels is not None:
