@@ -129,6 +129,7 @@ def joint_offsets(
 def interpolated(
     tables: NDArray[np.float32], offsets: NDArray[np.float64], out: NDArray[np.float32], threads: int
 ) -> None: ...
+
 class Reconstruction:
     def __init__(
         self,
