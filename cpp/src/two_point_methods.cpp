@@ -180,6 +180,7 @@ Field rows_alone(const Survey& survey, const Method& method, std::int64_t from, 
   field.first_codes = method.first_codes;
   field.second_codes = method.second_codes;
   field.most_bytes = request.fourier_bytes;
+  field.guard = request.fourier_guard;
   field.first = encode(request.image, request.mask, {0, from, 0}, {1, to - from, request.image.shape[2]}, method.first,
                        static_cast<std::uint16_t>(method.first_codes));
   return field;
@@ -192,6 +193,7 @@ Field two_boxes(const Survey& survey, const Method& method, std::int64_t r_max) 
   field.first_codes = method.first_codes;
   field.second_codes = method.second_codes;
   field.most_bytes = request.fourier_bytes;
+  field.guard = request.fourier_guard;
   field.first = encode(request.image, request.mask, box.first, box.first_shape, method.first,
                        static_cast<std::uint16_t>(method.first_codes));
   field.second = encode(survey.second_image(), survey.second_mask(), box.second, box.second_shape, method.second,

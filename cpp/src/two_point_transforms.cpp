@@ -17,7 +17,6 @@
 namespace cemvis::pairs {
 namespace {
 
-constexpr double kFarthestFromWhole = 0.25;
 bool is_smooth(std::int64_t n) {
   for (const std::int64_t factor : {2, 3, 5, 7}) {
     while (n % factor == 0) {
@@ -150,7 +149,7 @@ bool differences_by_fourier(const Field& field, std::int64_t r_max, bool everywh
                           correlations.data() + batch * lanes * (r_max + 1));
     });
   });
-  double worst = 0.0;
+  bool close = true;
   for (std::int64_t r = 0; r <= r_max; ++r) {
     const auto correlation = [&](std::int64_t t) {
       return correlations[static_cast<std::size_t>(((t / lanes) * (r_max + 1) + r) * lanes + t % lanes)];
@@ -164,11 +163,11 @@ bool differences_by_fourier(const Field& field, std::int64_t r_max, bool everywh
       const double weight = (d == 0 ? 1.0 : 2.0) * (everywhere || r == 0 ? 1.0 : 0.5);
       const double count = weight * (correlation(0) + 2 * sum) / static_cast<double>(period);
       const double whole = std::nearbyint(count);
-      worst = std::max(worst, std::abs(count - whole));
+      close = close && std::abs(count - whole) < field.guard;  // false for what is no number, too
       sums[static_cast<std::size_t>(r * functions + d)] = static_cast<std::uint64_t>(std::max(whole, 0.0));
     }
   }
-  return worst < kFarthestFromWhole;
+  return close;
 }
 
 namespace {
@@ -258,7 +257,7 @@ bool levels_by_fourier(const Field& field, std::int64_t r_max, bool everywhere, 
       }
     });
   });
-  return std::ranges::all_of(worst, [](double off) { return off < kFarthestFromWhole; });
+  return std::ranges::all_of(worst, [&](double off) { return off < field.guard; });
 }
 
 }  // namespace cemvis::pairs

@@ -18,6 +18,7 @@ struct Field {
   std::int64_t first_codes = 0;
   std::int64_t second_codes = 0;
   double most_bytes = 0.0;
+  double guard = 0.0;  // how far from whole numbers may lie
 
   [[nodiscard]] bool same() const { return second.data.empty(); }
 };

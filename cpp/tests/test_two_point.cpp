@@ -172,6 +172,36 @@ void check_strips() {
   }
 }
 
+// Numbers of fourier that are not trusted: direct does all of the work, whole or in strips, and counts nothing twice.
+void check_fallback() {
+  const Levels image = noise(std::int64_t{150} * 60, 9);
+  const Levels other = noise(std::int64_t{150} * 60, 9, 5);
+  const Levels mask = noise(std::int64_t{150} * 60, 3, 7);
+  for (const auto statistic : {PairStatistic::levels, PairStatistic::differences}) {
+    for (const bool cross : {false, true}) {
+      for (const bool periodic : {false, true}) {
+        PairRequest request;
+        request.image = view(image, 1, 150, 60);
+        request.mask = view(mask, 1, 150, 60);
+        request.other = cross ? view(other, 1, 150, 60) : LevelView{};
+        request.periodic = periodic;
+        request.statistic = statistic;
+        const Found direct = counted(request, 9, PairAlgorithm::direct);
+        for (const double bytes : {2e9, 1.0}) {
+          request.fourier_bytes = bytes;
+          for (const double guard : {0.0, 0.25}) {
+            request.fourier_guard = guard;
+            const Found found = counted(request, 9, PairAlgorithm::fourier, 2);
+            CEMVIS_CHECK(found.algorithm == (guard > 0 ? PairAlgorithm::fourier : PairAlgorithm::direct));
+            CEMVIS_CHECK(found.counts == direct.counts);
+            CEMVIS_CHECK(found.pairs == direct.pairs);
+          }
+        }
+      }
+    }
+  }
+}
+
 // Counts are added to what there is.
 void check_adding() {
   const Levels image = noise(200, 4);
@@ -229,6 +259,7 @@ void check_refusals() {
 int main() {
   check_counts();
   check_strips();
+  check_fallback();
   check_adding();
   check_refusals();
 }

@@ -523,6 +523,9 @@ def test_bad_input(image: np.ndarray, how: dict, message: str) -> None:
         with pytest.raises(InputError, match=message) as caught:
             count(image, **{"r_max": 2, **how})
         assert "\n" not in str(caught.value)
+    if "algorithm" not in how:
+        with pytest.raises(InputError, match=message):
+            two_point.plan(image, reduced=True, **{"r_max": 2, **how})
 
 
 def test_bad_directions() -> None:

@@ -60,7 +60,8 @@ struct PairRequest {
   std::int64_t core_end = std::numeric_limits<std::int64_t>::max();
   int levels = kMostLevels;  // all levels lie below
   PairStatistic statistic = PairStatistic::levels;
-  double fourier_bytes = 2e9;  // that fourier may take: large images are then done in strips, on fewer threads
+  double fourier_bytes = 2e9;   // that fourier may take: large images are then done in strips, on fewer threads
+  double fourier_guard = 0.25;  // how far from whole its numbers may lie; 0 refuses them all
 };
 
 // How many numbers one bin of displacements has. Pairs of levels i <= j stand at j (j + 1) / 2 + i; with `other`, level
@@ -84,7 +85,7 @@ PairPlan plan_radial_pairs(const PairRequest& request, std::int64_t r_max, int t
 // Adds, for each ring r = 0 .. r_max of displacements with |h| rounded to r, the counts of the pairs to `counts`,
 // (r_max + 1) x pair_cells numbers, and writes the total of each ring to `pairs`, r_max + 1 numbers. Exact: any
 // algorithm, any number of threads and any SIMD level give the same. Returns the algorithm that gave the counts:
-// fourier checks that its numbers lie within a quarter of whole ones, and otherwise direct does the work. Throws
+// fourier checks that its numbers lie within `fourier_guard` of whole ones, and otherwise direct does the work. Throws
 // std::invalid_argument if no pixel is valid, a level is not below `levels`, shapes differ, r_max lies outside [0,
 // largest_ring], or the request can't be done by the algorithm (fourier: volumes).
 PairAlgorithm radial_pair_counts(const PairRequest& request, std::int64_t r_max, PairAlgorithm algorithm,

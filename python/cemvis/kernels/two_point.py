@@ -263,9 +263,10 @@ def plan(
     views = _views(image, mask, other, other_mask)
     core = _rows(core_rows, image)
     levels = _whole(levels, 1, MOST_LEVELS, name="levels")
+    r_max = _whole(r_max, 0, _largest_ring(views[0].shape, periodic=bool(periodic)), name="r_max")
     with input_errors():
         estimate = _core.plan_radial_pairs(
-            *views, bool(periodic), core, levels, bool(reduced), int(r_max), thread_count(threads)
+            *views, bool(periodic), core, levels, bool(reduced), r_max, thread_count(threads)
         )
     return Plan(*estimate)
 

@@ -15,6 +15,7 @@ from cemvis.workflows._two_point_read import LevelImage, Quantisation, open_leve
 
 MOST_RINGS_BY_DEFAULT = 256
 MOST_PX_AT_ONCE = 1 << 28
+MOST_DISTANCE = 1e9  # in whatever unit: beyond all images, and still a whole number of pixels
 
 _LENGTH = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)\s*([^\d\s]*)\s*")
 
@@ -47,7 +48,7 @@ class Distance:
             number = -1.0
         unit = match[2] if match else ""
         um = None if unit in {"", "px"} else to_um(number, unit)
-        if number <= 0 or (um is None and unit not in {"", "px"}):
+        if not 0 < number < MOST_DISTANCE or (um is None and unit not in {"", "px"}):
             msg = f"{text!r} is not a distance such as 96px, 5um or 800nm"
             raise InputError(msg)
         return cls(number, "px") if um is None else cls(float(f"{um:.12g}"), "um")

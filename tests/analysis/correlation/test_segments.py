@@ -81,3 +81,9 @@ def test_clusters_are_what_the_definition_says(share: float, corners: bool) -> N
 def test_an_image_without_the_phase_has_no_clusters() -> None:
     found = cluster_counts(np.zeros((6, 6), dtype=bool), r_max=3)
     assert not found.counts[:, 0].any()
+
+
+@pytest.mark.parametrize("phase", [[[True]], np.zeros((3, 4), np.uint8), np.zeros((2, 3, 4), dtype=bool)])
+def test_clusters_of_what_is_no_phase(phase: object) -> None:
+    with pytest.raises(InputError, match=r"wanted bool of shape \(rows, cols\)"):
+        cluster_counts(phase, r_max=1)  # type: ignore[arg-type]

@@ -129,6 +129,10 @@ def cluster_counts(
     """
     from scipy import ndimage
 
+    if not isinstance(phase, np.ndarray) or phase.ndim != 2 or phase.dtype != np.bool_:
+        what = f"{phase.dtype} of shape {phase.shape}" if isinstance(phase, np.ndarray) else type(phase).__name__
+        msg = f"phase is {what}; wanted bool of shape (rows, cols)"
+        raise InputError(msg)
     labels, number = ndimage.label(phase, structure=np.ones((3, 3)) if corners else None)
     whole: PairCounts = pair_counts(phase, r_max=r_max, levels=2, threads=threads)
     inside = np.zeros(r_max + 1, dtype=np.uint64)
