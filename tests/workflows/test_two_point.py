@@ -200,6 +200,11 @@ def test_nan_has_to_be_masked(tmp_path: Path) -> None:
     masked = TwoPointConfig(**FEW, quantisation=Quantisation(8, 0.0, 1.0), masks=(mask,))
     two_point([path], tmp_path / "out", masked)
     assert counts(tmp_path / "out")["pairs"][0] == 1599
+    unclear = write(tmp_path / "unclear.npy", values)
+    with pytest.raises(InputError, match=r"the mask .*unclear.npy has NaN at row 30, column 7; wanted 0 where"):
+        two_point(
+            [path], tmp_path / "other", TwoPointConfig(**FEW, quantisation=Quantisation(8, 0.0, 1.0), masks=(unclear,))
+        )
 
 
 def test_the_same_seed_gives_the_same_files_and_figures(tmp_path: Path) -> None:
@@ -317,7 +322,13 @@ def test_constant_images_say_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("levels", "message"),
-    [({"levels": 1}, "1 levels"), ({"lowest": 1.0}, "give both"), ({"lowest": 2.0, "highest": 2.0}, "2 to 2")],
+    [
+        ({"levels": 1}, "1 levels"),
+        ({"lowest": 1.0}, "give both"),
+        ({"lowest": 2.0, "highest": 2.0}, "2 to 2"),
+        ({"lowest": -1e308, "highest": 1e308}, "apart"),
+        ({"lowest": 0.0, "highest": 1e-320}, "apart"),
+    ],
 )
 def test_quantisations_that_are_none(levels: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):

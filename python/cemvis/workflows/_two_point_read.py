@@ -18,6 +18,8 @@ from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize, choose
 from cemvis.kernels.two_point import MOST_LEVELS, quantised
 
+LEAST_RANGE, MOST_RANGE = 1e-300, 1e300  # that levels can be told apart in, in double precision
+
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY = b"\x93NUM"
 
@@ -46,8 +48,12 @@ class Quantisation:
             msg = "the lowest and the highest value go together; give both"
             raise InputError(msg)
         ends = [each for each in (self.lowest, self.highest) if each is not None]
-        if ends and not (np.isfinite(ends).all() and ends[0] < ends[1]):
-            msg = f"the range is {ends[0]:g} to {ends[1]:g}; wanted two numbers, the first below the second"
+        usable = np.isfinite(ends).all() and (not ends or LEAST_RANGE <= ends[1] - ends[0] <= MOST_RANGE)
+        if not usable:
+            msg = (
+                f"the range is {ends[0]:g} to {ends[1]:g}; wanted two numbers, the first below the second, and "
+                f"{LEAST_RANGE:g} to {MOST_RANGE:g} apart"
+            )
             raise InputError(msg)
 
     @property
@@ -94,8 +100,20 @@ class LevelImage:
         return self._read(row, col, rows, cols)
 
     def valid(self, row: int, col: int, rows: int, cols: int) -> NDArray[np.bool_]:
-        """Return, of a mask, where the pixels of a window are not 0."""
-        found: NDArray[np.bool_] = np.asarray(self._read(row, col, rows, cols) != 0)
+        """Return, of a mask, where the pixels of a window are not 0.
+
+        Raises
+        ------
+        InputError
+            If one is NaN, which is neither.
+        """
+        pixels = self._read(row, col, rows, cols)
+        if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+            at = np.argwhere(np.isnan(pixels))[0]
+            where = f"row {row + at[0]}, column {col + at[1]}"
+            msg = f"the mask {self.path} has NaN at {where}; wanted 0 where pixels do not count, and numbers elsewhere"
+            raise InputError(msg)
+        found: NDArray[np.bool_] = np.asarray(pixels != 0)
         return found
 
     def levels(
