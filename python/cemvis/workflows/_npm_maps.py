@@ -1,0 +1,277 @@
+"""Nano-porosity maps of several classes: found in folders or a list, cut into squares, read when they are asked for.
+
+A map is (rows, cols) uint8, level = round(255 n), n = equivalent porosity from 0 to 1. MulF is the map as calibrated;
+MicF is MulF through a Gaussian of 10 px (truncated at 4 sigma, the nearest pixel repeated beyond the image's edges),
+rounded to levels again. The filter runs over the region's image, so that maps cut from it have no seams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.errors import InputError, PixelSizeError, PixelSizeWarning
+from cemvis.images.micrograph import Micrograph, open_micrograph
+from cemvis.images.pixel_size import TOLERANCE, PixelSize
+from cemvis.workflows._npm_sources import MapPlace, check_paths, images_of, natural_key
+
+__all__ = ["MICF_SIGMA_PX", "SIZE_PX", "MapPlace", "MapSet", "natural_key", "read_map_set"]
+
+SIZE_PX = 384
+"""Edge of a map: the paper's."""
+MICF_SIGMA_PX = 10.0
+"""Standard deviation of the Gaussian that turns MulF into MicF: the paper's."""
+
+_TRUNCATE = 4.0
+_DIGEST_ROWS = 512
+
+
+@dataclass(frozen=True)
+class MapSet:
+    """Maps of one size and pixel size, of several classes.
+
+    Attributes
+    ----------
+    places : tuple of MapPlace
+        In natural order of class, specimen and region; those of one image follow each other.
+    classes : tuple of str
+        In natural order: part2 comes before part10.
+    size_px : int
+        Edge of a map.
+    pixel_size_um : float
+    digest : str
+        SHA-256 over the size, classes, specimens, regions and sessions, and the pixels of all images; no path is in it.
+    notes : tuple of str
+        What was decided while reading.
+    """
+
+    places: tuple[MapPlace, ...]
+    classes: tuple[str, ...]
+    size_px: int
+    pixel_size_um: float
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def labels(self) -> NDArray[np.intp]:
+        """Return the class of each map, (n,), as an index into `classes`."""
+        number = {name: index for index, name in enumerate(self.classes)}
+        return np.array([number[each.class_name] for each in self.places], dtype=np.intp)
+
+    def regions(self) -> NDArray[np.intp]:
+        """Return the image that each map was cut from, (n,), numbered in the order of `places`."""
+        return _numbered(each.path for each in self.places)
+
+    def specimens(self) -> NDArray[np.intp]:
+        """Return the specimen of each map, (n,), numbered in the order of `places`."""
+        return _numbered((each.class_name, each.specimen) for each in self.places)
+
+    def levels(self, indices: Iterable[int], *, sigma_px: float | None = None) -> NDArray[np.uint8]:
+        """Return maps, (n, size, size) uint8.
+
+        Parameters
+        ----------
+        indices : iterable of int
+            Into `places`.
+        sigma_px : float, optional
+            Standard deviation of a Gaussian over the whole region's image, before the map is cut; 10 gives MicF.
+
+        Raises
+        ------
+        FileAccessError, FileFormatError
+            If an image cannot be read, or is not uint8 any more.
+        """
+        wanted = [int(index) for index in indices]
+        found = np.empty((len(wanted), self.size_px, self.size_px), np.uint8)
+        by_file: dict[Path, list[int]] = {}
+        for row, index in enumerate(wanted):
+            by_file.setdefault(self.places[index].path, []).append(row)
+        for path, rows in by_file.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PixelSizeWarning)  # given when the set was read
+                image = _opened(path, self.pixel_size_um)
+            with image:
+                for row in rows:
+                    found[row] = _window(image, self.places[wanted[row]], self.size_px, sigma_px)
+        return found
+
+
+def read_map_set(
+    sources: Sequence[Path],
+    *,
+    size_px: int = SIZE_PX,
+    pixel_size_um: float | None = None,
+    least_maps: int = 1,
+    least_classes: int = 1,
+) -> MapSet:
+    """Find the maps of several classes and where each is; no more than bands of images is held in memory.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Folders with a sub-folder a class, ``<class>/<specimen>/<region>.tif`` or ``<class>/<region>.tif`` (then one
+        specimen, named after the class), or lists, ``maps.csv`` with the columns file, class, specimen, region and
+        perhaps session (files relative to the list). In folders, names that end in .micf, .clinker, .modified, .truth
+        or .bse before their suffix are passed over, as is all in folders beginning with "." or "_".
+    size_px : int
+        Larger images are cut into maps that do not overlap; what is left at the right and below is not used.
+    pixel_size_um : float, optional
+        Taken instead of what the files say.
+    least_maps, least_classes : int
+        How many maps a class, and how many classes, there have to be.
+
+    Raises
+    ------
+    InputError
+        If there are no maps or too few, an image is smaller than a map or not uint8, pixel sizes differ by more than
+        1 %, or two files hold the same pixels.
+    PixelSizeError
+        If a file says no pixel size and none is given.
+    FileAccessError, FileFormatError
+    """
+    if isinstance(size_px, bool) or not 8 <= size_px <= 65536:
+        msg = f"size_px is {size_px!r}; wanted 8 to 65536"
+        raise InputError(msg)
+    found = sorted((each for source in sources for each in images_of(Path(source))), key=_order)
+    if not found:
+        where = ", ".join(map(str, sources)) or "nothing"
+        msg = f"no maps in {where}; wanted <class>/<specimen>/<region>.tif in a folder"
+        raise InputError(msg)
+    check_paths(found)
+    classes = tuple(dict.fromkeys(each.class_name for each in found))
+    if len(classes) < least_classes:
+        msg = f"all maps are of one class, {classes[0]!r}; wanted at least {least_classes} sub-folders, one a class"
+        raise InputError(msg)
+    read = _Read(size_px, pixel_size_um)
+    places = tuple(place for image in found for place in read.places(image))
+    _check_counts(places, classes, least_maps, size_px)
+    digest = hashlib.sha256(f"{size_px} {read.um!r}\n".encode())
+    for image in found:
+        digest.update("\0".join((*_names(image), read.digests[image.path], "")).encode())
+    assert read.um is not None
+    return MapSet(places, classes, size_px, read.um, digest.hexdigest(), tuple(read.notes()))
+
+
+class _Read:
+    """What is noticed while images are read one after the other."""
+
+    def __init__(self, size_px: int, pixel_size_um: float | None) -> None:
+        self.size_px, self.given = size_px, pixel_size_um
+        self.um: float | None = None
+        self.first: Path | None = None
+        self.digests: dict[Path, str] = {}
+        self.owners: dict[str, MapPlace] = {}
+        self.shapes: dict[str, set[tuple[int, int]]] = {}
+
+    def places(self, found: MapPlace) -> list[MapPlace]:
+        """Check one image and return its maps."""
+        size = self.size_px
+        with _opened(found.path, self.given) as image:
+            rows, cols = image.shape
+            if min(rows, cols) < size:
+                msg = f"{found.path} is {rows} x {cols} px, smaller than a map of {size} x {size}; give a smaller size"
+                raise InputError(msg)
+            self._same_pixel_size(found.path, image.require_pixel_size().um)
+            digest = _pixel_digest(image)
+        other = self.owners.setdefault(digest, found)
+        if other is not found:
+            msg = (
+                f"{found.path} ({found.class_name}) holds the same pixels as {other.path} ({other.class_name}); "
+                "wanted each region once, in one class"
+            )
+            raise InputError(msg)
+        self.digests[found.path] = digest
+        self.shapes.setdefault(found.class_name, set()).add((rows, cols))
+        return [
+            MapPlace(found.path, *_names(found)[:3], row, col, found.session)
+            for row in range(0, rows - size + 1, size)
+            for col in range(0, cols - size + 1, size)
+        ]
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a reader of the results ought to know."""
+        shapes = set().union(*self.shapes.values())
+        if len(shapes) > 1:
+            yield f"images are of {len(shapes)} sizes; all are cut into maps of {self.size_px} x {self.size_px} px"
+        if len(shapes) > 1 and len({frozenset(each) for each in self.shapes.values()}) > 1:
+            yield "classes differ in the sizes of their images: perhaps in how they were taken as well"
+        if any(side % self.size_px for shape in shapes for side in shape):
+            yield f"what is left over at the right and below after cutting maps of {self.size_px} px is not used"
+
+    def _same_pixel_size(self, path: Path, um: float) -> None:
+        if self.um is None:
+            self.um, self.first = um, path
+        elif abs(um - self.um) > TOLERANCE * self.um:
+            msg = (
+                f"{path} has pixels of {um * 1e3:.6g} nm, {self.first} of {self.um * 1e3:.6g} nm; wanted one pixel "
+                "size: resample the maps, or give the right one with --pixel-size"
+            )
+            raise PixelSizeError(msg)
+
+
+def _names(found: MapPlace) -> tuple[str, str, str, str]:
+    return found.class_name, found.specimen, found.region, found.session
+
+
+def _order(found: MapPlace) -> tuple[Any, ...]:
+    return tuple(natural_key(name) for name in (*_names(found), str(found.path)))
+
+
+def _numbered(keys: Iterable[object]) -> NDArray[np.intp]:
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
+
+
+def _check_counts(places: Sequence[MapPlace], classes: Sequence[str], least: int, size_px: int) -> None:
+    for name in classes:
+        count = sum(each.class_name == name for each in places)
+        if count < least:
+            msg = (
+                f"class {name!r} has {count} maps of {size_px} x {size_px} px; wanted at least {least}: "
+                "give more images, or cut smaller maps"
+            )
+            raise InputError(msg)
+
+
+def _opened(path: Path, pixel_size_um: float | None) -> Micrograph:
+    option = None if pixel_size_um is None else PixelSize(pixel_size_um, "option")
+    image = open_micrograph(path, pixel_size=option, info_bar=False)
+    if image.dtype != np.uint8:
+        image.close()
+        msg = f"{path} is {image.dtype}; wanted a nano-porosity map, 8 bit with level = 255 x porosity"
+        raise InputError(msg)
+    return image
+
+
+def _pixel_digest(image: Micrograph) -> str:
+    rows, cols = image.shape
+    digest = hashlib.sha256(f"{rows} {cols}\n".encode())
+    for row in range(0, rows, _DIGEST_ROWS):
+        digest.update(image.read(row, 0, min(_DIGEST_ROWS, rows - row), cols).data)
+    return digest.hexdigest()
+
+
+def _window(image: Micrograph, place: MapPlace, size: int, sigma_px: float | None) -> NDArray[np.uint8]:
+    row, col = place.row_px, place.column_px
+    if sigma_px is None:
+        return image.read(row, col, size, size)
+    from scipy.ndimage import gaussian_filter
+
+    # So much around the map that the filter sees all it would see in the whole image.
+    halo = int(_TRUNCATE * sigma_px + 0.5)
+    top, left = max(0, row - halo), max(0, col - halo)
+    below, right = min(image.shape[0], row + size + halo), min(image.shape[1], col + size + halo)
+    around = image.read(top, left, below - top, right - left).astype(np.float64)
+    smooth = gaussian_filter(around, sigma_px, mode="nearest", truncate=_TRUNCATE)
+    cut = smooth[row - top : row - top + size, col - left : col - left + size]
+    levels: NDArray[np.uint8] = np.rint(cut).astype(np.uint8)
+    return levels
