@@ -10,21 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cemvis.cli._console import progress_bar, shown_warnings
+from cemvis.cli._options import parse_populations
 from cemvis.errors import CemvisError
 
 if TYPE_CHECKING:
     from cemvis.analysis.indentation.deconvolution.populations import Deconvolution, Estimate
     from cemvis.workflows.deconvolve import DeconvolveResult
-
-
-def _number(ctx: click.Context, param: click.Parameter, value: str) -> int | None:  # noqa: ARG001
-    """Return a number of populations, or None for "auto"."""
-    if value == "auto":
-        return None
-    if value.isdecimal() and 1 <= int(value) <= 20:
-        return int(value)
-    msg = f"{value!r} is not auto or a number from 1 to 20"
-    raise click.BadParameter(msg)
 
 
 def _fractions(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float | None, ...] | None:  # noqa: ARG001
@@ -53,7 +44,7 @@ def _fractions(ctx: click.Context, param: click.Parameter, value: str | None) ->
     metavar="N|auto",
     default="auto",
     show_default=True,
-    callback=_number,
+    callback=parse_populations,
     help="How many; auto chooses from 1 to 8.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cemvis.cli._console import progress_bar, shown_warnings
-from cemvis.cli._options import parse_grey_scale, parse_pixel_size
+from cemvis.cli._options import parse_anchors, parse_pixel_size
 from cemvis.errors import FileAccessError
 
 if TYPE_CHECKING:
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parents[1] / "data" / "sample.tif"
 SAMPLE_STEP_UM = 1.28  # twice the stride of the embedded network at the sample's 40 nm/px: nothing to round
 INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
-
-
-def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> Anchors:
-    if value == "auto":
-        return "auto"
-    if value == "none":
-        return "none"
-    given = parse_grey_scale(ctx, param, value)
-    return given if given is not None else "auto"
 
 
 @click.command("map")
@@ -62,7 +53,7 @@ def _parse_anchors(ctx: click.Context, param: click.Parameter, value: str) -> An
 )
 @click.option(
     "--anchors",
-    callback=_parse_anchors,
+    callback=parse_anchors,
     default="auto",
     show_default=True,
     metavar="auto|none|MATRIX,CLINKER",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cemvis.cli._console import progress_bar, shown_warnings
-from cemvis.cli._options import parse_grey_scale, parse_pixel_size
+from cemvis.cli._options import parse_anchors, parse_pixel_size, parse_populations
 from cemvis.errors import CemvisError
 
 if TYPE_CHECKING:
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _BEFORE = "before.tif"
-
-
-def _anchors(ctx: click.Context, param: click.Parameter, value: str) -> Anchors:
-    if value in ("auto", "none"):
-        return "auto" if value == "auto" else "none"
-    return parse_grey_scale(ctx, param, value) or "auto"
-
-
-def _populations(ctx: click.Context, param: click.Parameter, value: str) -> int | None:  # noqa: ARG001
-    if value == "auto" or (value.isdecimal() and 1 <= int(value) <= 20):
-        return None if value == "auto" else int(value)
-    msg = f"{value!r} is not auto or a number from 1 to 20"
-    raise click.BadParameter(msg)
 
 
 @click.command("validate")
@@ -55,7 +42,7 @@ def _populations(ctx: click.Context, param: click.Parameter, value: str) -> int 
 )
 @click.option("--pixel-size", callback=parse_pixel_size, metavar="LENGTH", help="Of the mosaic, such as '40 nm'.")
 @click.option(
-    "--anchors", callback=_anchors, default="auto", show_default=True, metavar="auto|none|MATRIX,CLINKER",
+    "--anchors", callback=parse_anchors, default="auto", show_default=True, metavar="auto|none|MATRIX,CLINKER",
     help="How the mosaic is brought to a model's grey scale; see cemvis map.",
 )  # fmt: skip
 @click.option(
@@ -70,7 +57,7 @@ def _populations(ctx: click.Context, param: click.Parameter, value: str) -> int 
     metavar="N|auto",
     default="4",
     show_default=True,
-    callback=_populations,
+    callback=parse_populations,
     help="In each mixture; auto takes as many as the measured indents ask for.",
 )
 @click.option("--starts", type=click.IntRange(1, 1000), default=30, show_default=True, help="Seeded starts of a fit.")
