@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cemvis.errors import CemvisError, FileAccessError
+from cemvis.errors import CemvisError, FileAccessError, OutputExistsError
 
 
 @contextmanager
@@ -21,6 +22,45 @@ def access_errors(path: Path, *, doing: str = "write to") -> Iterator[None]:
     except OSError as error:
         msg = f"cannot {doing} {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
+
+
+def check_free(folder: Path, names: Iterable[str], *, overwrite: bool, holding: str = "") -> None:
+    """Check that `folder` is or can be a folder, and that none of `names` is in it unless they may be replaced.
+
+    Parameters
+    ----------
+    folder, names
+        Where files are to be written, and under which names.
+    overwrite
+        Whether files of these names may be replaced.
+    holding
+        What the files that are in the way are, for the message.
+
+    Raises
+    ------
+    FileAccessError
+        If something other than a folder has the name of `folder`, or it cannot be looked into.
+    OutputExistsError
+        If files would be replaced.
+    """
+    with access_errors(folder):
+        if folder.exists() and not folder.is_dir():
+            msg = f"{folder} is a file; wanted a folder"
+            raise FileAccessError(msg)
+        present = [name for name in names if (folder / name).exists()]
+    if present and not overwrite:
+        what = ", ".join(present[:3]) + (f" and {len(present) - 3} more" if len(present) > 3 else "")
+        where = "the working folder" if folder == Path() else folder
+        msg = f"{where} already holds {holding}{what}; choose another output or say --overwrite"
+        raise OutputExistsError(msg)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `FileAccessError` if the folder of the file `path` is not there or cannot be written to."""
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        msg = f"cannot write {path}: {folder} is not a folder that can be written to"
+        raise FileAccessError(msg)
 
 
 @contextmanager

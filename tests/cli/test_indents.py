@@ -131,7 +131,7 @@ def test_outputs_are_not_replaced_unless_asked(tmp_path: Path) -> None:
     output.with_suffix(".png").write_text("mine")
     result = run(path, "-o", output)
     assert result.exit_code == 1
-    assert "out.png is there already; choose another name or replace it with --overwrite" in result.output
+    assert "already holds out.png; choose another output or say --overwrite" in result.output
     assert not output.exists()
     assert run(path, "-o", output, "--overwrite").exit_code == 0
     assert "is one of the files that are read" in run(path, "-o", path, "--overwrite").output

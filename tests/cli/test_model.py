@@ -93,7 +93,7 @@ def test_a_model_is_tested_on_another_area(area, path, tmp_path) -> None:
     assert f"{found['intervals']['coverage']:.1%}" in result.stdout
     again = run("test", path, area, "-o", tmp_path / "judged")
     assert again.exit_code == 1
-    assert "exist already; choose another --output or say --overwrite" in again.stderr
+    assert "; choose another output or say --overwrite" in again.stderr
 
 
 def test_a_test_without_output_only_prints(area, path, tmp_path) -> None:

@@ -35,7 +35,7 @@ def test_register_says_what_it_found_and_where_it_is(tmp_path: Path) -> None:
     ]
     again = run(after, before, *options)
     assert again.exit_code == 1
-    assert "exists; choose another folder" in again.output
+    assert "already holds field.npz" in again.output
     assert len(again.output.strip().splitlines()) == 1
 
 

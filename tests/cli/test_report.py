@@ -48,7 +48,7 @@ def test_the_mosaic_is_named_where_it_moved(mapped, tmp_path) -> None:
         (("nowhere",), "nowhere does not exist; wanted a folder that a cemvis command wrote"),
         (("empty",), "holds no results"),
         (("map", "-o", "page.txt"), "wanted one that ends in .html"),
-        (("map", "-o", "there.html"), "exists; choose another name or replace it with --overwrite"),
+        (("map", "-o", "there.html"), "already holds there.html; choose another output or say --overwrite"),
     ],
 )
 def test_what_goes_wrong_is_one_line(mapped, tmp_path, monkeypatch, arguments, said) -> None:

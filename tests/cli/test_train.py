@@ -94,7 +94,7 @@ def test_an_existing_model_is_kept(folders, tmp_path) -> None:
     output.write_text("precious")
     result = run(*folders, "-o", output)
     assert result.exit_code == 1
-    assert "exist already; choose another --output or say --overwrite" in result.stderr
+    assert "; choose another output or say --overwrite" in result.stderr
     assert output.read_text() == "precious"
 
 

@@ -114,7 +114,7 @@ def test_numbers_and_origins_are_written(table, areas, tmp_path) -> None:
 def test_the_same_input_gives_the_same_bytes_and_nothing_is_replaced_unasked(table, areas, tmp_path) -> None:
     first = judge(table, areas[1:], tmp_path / "judged.json", CONFIG)
     before = [path.read_bytes() for path in (first.files.json, first.files.csv, first.files.figure)]
-    with pytest.raises(OutputExistsError, match="exist already; choose another --output or say --overwrite"):
+    with pytest.raises(OutputExistsError, match=r"already holds .*; choose another output or say --overwrite"):
         judge(table, areas[1:], tmp_path / "judged", CONFIG)
     again = judge(table, areas[1:], tmp_path / "judged", CONFIG, overwrite=True)
     assert again.files == first.files

@@ -216,7 +216,7 @@ def test_a_folder_that_holds_results_or_is_none(area: Path, tmp_path: Path) -> N
     with pytest.raises(OutputExistsError, match=r"located\.csv, located\.json.*--overwrite"):
         located(area, table, area / "located")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(FileAccessError, match="is a file"):
         located(area, table, tmp_path / "file")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "decisions.csv").write_text("id,batch,decision,note\nT000,indenter,perhaps,\n")

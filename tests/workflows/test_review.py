@@ -90,7 +90,7 @@ def test_pictures_and_page_are_written_and_decisions_respected(scene, tmp_path) 
     assert len(embedded(tmp_path)["items"]) == 9
     assert steps[-1] == ("review page", 9, 9)
     first = {name: (tmp_path / name).read_bytes() for name in OUTPUTS}
-    with pytest.raises(OutputExistsError, match=r"gallery\.png exists.*--overwrite"):
+    with pytest.raises(OutputExistsError, match=r"already holds gallery\.png.*--overwrite"):
         write_location_report(scene.located, scene.micrograph, scene.warped, tmp_path)
     write_location_report(scene.located, scene.micrograph, scene.warped, tmp_path, most_fine=3, overwrite=True)
     assert {name: (tmp_path / name).read_bytes() for name in OUTPUTS} == first

@@ -178,7 +178,7 @@ def test_doubtful_anchors_are_warned_of(folders, tmp_path) -> None:
 def test_nothing_is_overwritten_unless_asked_and_that_is_tested_first(suffix, tmp_path) -> None:
     taken = tmp_path / f"m{suffix}"
     taken.write_text("precious")
-    with pytest.raises(OutputExistsError, match="exist already; choose another --output or say --overwrite"):
+    with pytest.raises(OutputExistsError, match=r"already holds .*; choose another output or say --overwrite"):
         train([Area("absent", Path("no.tif"), Path("no.csv"))], tmp_path / "m.safetensors", CONFIG)
     assert taken.read_text() == "precious"
 

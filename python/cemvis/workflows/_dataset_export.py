@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import access_errors
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis._files import access_errors, check_free
+from cemvis.errors import FileAccessError, InputError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.workflows import pairs as blocks
 from cemvis.workflows._dataset_files import written_together
@@ -45,9 +45,7 @@ def check_export(path: Path, folder: Path, *, overwrite: bool) -> None:
     if path.suffix != ".zarr":
         msg = f"export {path}: wanted a name that ends in .zarr"
         raise InputError(msg)
-    if path.exists() and not overwrite:
-        msg = f"{path} exists already; choose another --export or say --overwrite"
-        raise OutputExistsError(msg)
+    check_free(path.parent, [path.name], overwrite=overwrite)
     if path.exists() and not _is_export(path):
         msg = f"{path} is no export that `cemvis dataset` wrote; remove it yourself or choose another --export"
         raise InputError(msg)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cemvis._files import access_errors, written_whole
+from cemvis._files import written_whole
 from cemvis.analysis.indentation.deconvolution.populations import Deconvolution
-from cemvis.errors import FileAccessError, OutputExistsError
 
 POPULATIONS, SUMMARY, SELECTION = "populations.csv", "populations.json", "selection.csv"
 CONVERGENCE, PICTURE, PDF = "convergence.csv", "populations.png", "populations.pdf"
@@ -65,15 +63,3 @@ def write_tables(output: Path, found: dict[str, Deconvolution]) -> None:
     ):
         with written_whole(output / name) as beside:
             table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
-
-
-def check_free(output: Path, names: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse a folder that holds one of the `names`, unless they may be replaced, and what is no folder."""
-    with access_errors(output):
-        if output.exists() and not output.is_dir():
-            msg = f"{output} is a file; wanted a folder"
-            raise FileAccessError(msg)
-        present = [name for name in names if (output / name).exists()]
-    if present and not overwrite:
-        msg = f"{output} already holds {', '.join(present[:3])}; choose another folder or replace them with --overwrite"
-        raise OutputExistsError(msg)

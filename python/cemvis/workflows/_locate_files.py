@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from cemvis import __version__
 from cemvis._checks import thread_count
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors, check_free, sha256_of
 from cemvis.analysis.indentation.located import SUMMARY, TABLE, LocatedIndents
 from cemvis.analysis.indentation.micro_positioning.batch import Appearance
-from cemvis.errors import InputError, OutputExistsError
 from cemvis.images.micrograph import Micrograph
 from cemvis.images.registration import DisplacementField
 from cemvis.workflows._locate_judge import Judged
@@ -32,13 +31,7 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
     """
     from cemvis.workflows.review import OUTPUTS, decisions_in
 
-    if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; wanted a folder for the results"
-        raise InputError(msg)
-    there = [name for name in (TABLE, SUMMARY, *OUTPUTS) if (folder / name).exists()]
-    if there and not overwrite:
-        msg = f"{folder} holds {', '.join(there)} already; choose another folder or replace them with --overwrite"
-        raise OutputExistsError(msg)
+    check_free(folder, (TABLE, SUMMARY, *OUTPUTS), overwrite=overwrite)
     decisions_in(folder)
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cemvis._files import access_errors
-from cemvis.errors import FileAccessError, OutputExistsError
+from cemvis._files import access_errors, check_free
 from cemvis.models.model import UNITS
 from cemvis.workflows._map_store import unfinished
 
@@ -49,7 +48,7 @@ def names_of(model: Model) -> tuple[str, ...]:
     return (*names, *_SHARED)
 
 
-def check_free(output: Path, names: Iterable[str], *, overwrite: bool, resume: bool) -> None:
+def check_map_free(output: Path, names: Iterable[str], *, overwrite: bool, resume: bool) -> None:
     """Check that `output` is or can be a folder, and that none of `names` is in it unless that was allowed.
 
     It is by `overwrite`, and by `resume` where an unfinished map is: the files are those that it was to replace, or
@@ -63,19 +62,9 @@ def check_free(output: Path, names: Iterable[str], *, overwrite: bool, resume: b
         If files would be replaced.
     """
     with access_errors(output):
-        if output.exists() and not output.is_dir():
-            msg = f"{output} is a file; wanted a folder for the map"
-            raise FileAccessError(msg)
-        present = [name for name in names if (output / name).exists()]
-        if not present or overwrite or (resume and unfinished(output) is not None):
-            return
-    what = ", ".join(present[:3]) + (f" and {len(present) - 3} more" if len(present) > 3 else "")
+        overwrite = overwrite or (resume and unfinished(output) is not None)
     finished = "a finished map, so there is nothing to resume: " if resume else ""
-    msg = (
-        f"{output} already holds {finished}{what}; "
-        "choose another folder or replace them with --overwrite (overwrite=True)"
-    )
-    raise OutputExistsError(msg)
+    check_free(output, names, overwrite=overwrite, holding=finished)
 
 
 def publish(work: Path, output: Path, names: Iterable[str]) -> tuple[Path, ...]:

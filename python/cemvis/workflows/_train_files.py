@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis._files import check_free, check_writable
+from cemvis.errors import InputError, OutputExistsError
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,11 @@ class TrainedFiles:
 
 def check_output(files: TrainedFiles, *, network: bool, resume: bool, overwrite: bool) -> None:
     """Refuse a model file that cannot be written, and results or a checkpoint that would be replaced unasked."""
-    folder = files.model.parent
     if files.model.suffix != ".safetensors":
         msg = f"output {files.model}: wanted a name that ends in .safetensors"
         raise InputError(msg)
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        msg = f"cannot write {files.model}: {folder} is not a folder that can be written to"
-        raise FileAccessError(msg)
-    taken = [str(path) for path in files.all if path.exists()]
-    if taken and not overwrite:
-        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
-        raise OutputExistsError(msg)
+    check_writable(files.model)
+    check_free(files.model.parent, [path.name for path in files.all], overwrite=overwrite)
     if network and files.checkpoint.exists() and not resume and not overwrite:
         msg = (
             f"{files.checkpoint} is of a training that was stopped; go on with --resume, or start anew with --overwrite"

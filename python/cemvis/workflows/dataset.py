@@ -11,8 +11,8 @@ import numpy as np
 
 from cemvis import __version__
 from cemvis._checks import positive, thread_count
-from cemvis._files import sha256_of
-from cemvis.errors import InputError, OutputExistsError
+from cemvis._files import check_free, sha256_of
+from cemvis.errors import InputError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows._dataset_export import check_apart, check_export, write_data_set
@@ -192,7 +192,7 @@ def make_data_set(
         If files cannot be read or written. Whatever the error, all outputs are left as they were.
     """
     config, output = config or DatasetConfig(), Path(output)
-    _check_output(output, overwrite=overwrite)
+    check_free(output, (ABOUT, TABLE), overwrite=overwrite)
     if export is not None:
         check_export(Path(export), output, overwrite=overwrite)
     sources = sources_of(folders, areas)
@@ -211,16 +211,6 @@ def make_data_set(
     threads = thread_count(config.threads)
     write_data_set(output, export, pairs, frame, about, threads=threads, progress=progress)
     return DatasetResult(output, None if export is None else Path(export), frame, about)
-
-
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    if output.exists() and not output.is_dir():
-        msg = f"output {output} is a file; wanted a folder"
-        raise InputError(msg)
-    taken = [str(output / name) for name in (ABOUT, TABLE) if (output / name).exists()]
-    if taken and not overwrite:
-        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
-        raise OutputExistsError(msg)
 
 
 def _paired(source: Source, chosen: Rows, config: DatasetConfig) -> Pairs:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import access_errors, sha256_of, write_text
+from cemvis._files import access_errors, check_free, sha256_of, write_text
 from cemvis.analysis.indentation.deconvolution.assignment import CERTAIN
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve, deconvolve_jointly
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
@@ -30,7 +30,6 @@ from cemvis.workflows._deconvolve_files import (
     PROBABILITY,
     RESAMPLINGS,
     SUMMARY,
-    check_free,
     disagreements,
     write_tables,
 )

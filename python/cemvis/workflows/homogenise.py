@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cemvis._checks import fraction, thread_count
-from cemvis._files import write_text
+from cemvis._files import check_free, check_writable, write_text
 from cemvis.analysis.homogenisation.field import FieldEstimate, estimate_field
 from cemvis.analysis.homogenisation.known import Known
 from cemvis.analysis.homogenisation.paste import Estimate, Phase, estimate_paste
 from cemvis.analysis.homogenisation.pores import pore_share
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis.errors import InputError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.workflows._homogenise_figure import write_figures
 from cemvis.workflows._homogenise_map import ModulusMap, read_map
@@ -205,13 +204,8 @@ def homogenise(
 def _outputs(stem: Path, *, overwrite: bool) -> tuple[Path, ...]:
     plain = stem.with_suffix("") if stem.suffix in _ENDS else stem
     paths = tuple(plain.with_name(plain.name + end) for end in _ENDS)
-    if not plain.parent.is_dir() or not os.access(plain.parent, os.W_OK):
-        msg = f"cannot write {paths[0]}: {plain.parent} is not a folder that can be written to"
-        raise FileAccessError(msg)
-    taken = [str(path) for path in paths if path.exists()]
-    if taken and not overwrite:
-        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
-        raise OutputExistsError(msg)
+    check_writable(paths[0])
+    check_free(plain.parent, [path.name for path in paths], overwrite=overwrite)
     return paths
 
 

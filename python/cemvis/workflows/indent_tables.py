@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text
+from cemvis._files import access_errors, check_free, write_text
 from cemvis.analysis.indentation.batches import RASTER, Batch, laid_out, with_batches
 from cemvis.analysis.indentation.checks import check_plausible
 from cemvis.analysis.indentation.oliver_pharr import ContactModel
 from cemvis.analysis.indentation.reading import read_indents_file
 from cemvis.analysis.indentation.table import UNITS, IndentTable, joined
-from cemvis.errors import InputError, OutputExistsError
+from cemvis.errors import InputError
 
 SUMMARY, PICTURE = ".json", ".png"
 NO_POSITIONS = "no positions in the file: state the grid and the pitch (--grid, --pitch) to have them from the order"
@@ -179,9 +179,7 @@ def check_output(output: Path, paths: Sequence[Path], *, overwrite: bool) -> Non
         if file.resolve() in read:
             msg = f"{file} is one of the files that are read; choose another name for the table"
             raise InputError(msg)
-        if file.exists() and not overwrite:
-            msg = f"{file} is there already; choose another name or replace it with --overwrite"
-            raise OutputExistsError(msg)
+    check_free(output.parent, [file.name for file in output_files(output)], overwrite=overwrite)
 
 
 def write_indent_tables(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from cemvis import __version__
 from cemvis._checks import thread_count
-from cemvis._files import write_text
-from cemvis.errors import FileAccessError, GreyScaleWarning, InputError, OutputExistsError
+from cemvis._files import check_free, check_writable, write_text
+from cemvis.errors import GreyScaleWarning, InputError
 from cemvis.images.grey_scale import GreyScale, GreyTransform, transform_to
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
@@ -157,7 +156,9 @@ def judge(
         raise InputError(msg)
     files = None if output is None else JudgedFiles.beside(Path(output))
     if files is not None:
-        _check_output(files, overwrite=overwrite)
+        check_writable(files.json)
+        names = [path.name for path in (files.json, files.csv, files.figure)]
+        check_free(files.json.parent, names, overwrite=overwrite)
     judged: list[_Judged] = []
     for area in areas:
         judged.append(_predicted(model, area, config))
@@ -172,17 +173,6 @@ def judge(
         write_text(files.csv, judge_csv(properties))
         save_png(judge_figure(properties, title=_title(model, judged)), files.figure)
     return JudgeResult(properties, files)
-
-
-def _check_output(files: JudgedFiles, *, overwrite: bool) -> None:
-    folder = files.json.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        msg = f"cannot write {files.json}: {folder} is not a folder that can be written to"
-        raise FileAccessError(msg)
-    taken = [str(path) for path in (files.json, files.csv, files.figure) if path.exists()]
-    if taken and not overwrite:
-        msg = f"{', '.join(taken)} exist already; choose another --output or say --overwrite"
-        raise OutputExistsError(msg)
 
 
 def _check_new(judged: Sequence[_Judged]) -> None:

@@ -17,7 +17,7 @@ from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.inference import Backend
 from cemvis.models.model import Model
-from cemvis.workflows._map_files import check_free, names_of
+from cemvis.workflows._map_files import check_map_free, names_of
 from cemvis.workflows._map_inputs import default_model, given_model, open_mask
 from cemvis.workflows._map_plan import BLOCK_BYTES
 from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
@@ -138,7 +138,7 @@ def map_mosaic(
             image = _opened(mosaic, _typed(pixel_size), stack)
             if trained is None:
                 trained, notes = default_model(image, step_um=step_um)
-            check_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
+            check_map_free(config.output, names_of(trained), overwrite=overwrite, resume=resume)
             region = None if mask is None else open_mask(mask, stack)
         return run_map(
             image, trained, config, region=region, warned=warned, notes=notes, progress=progress, notify=notify

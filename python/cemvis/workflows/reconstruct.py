@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from cemvis._checks import thread_count
-from cemvis._files import access_errors
+from cemvis._files import access_errors, check_free
 from cemvis.analysis.correlation.reconstruction import Reconstructed, reconstruct
 from cemvis.analysis.correlation.reconstruction_annealing import Options, Schedule
 from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.reconstruction import Directions
-from cemvis.workflows._deconvolve_files import check_free
 from cemvis.workflows._reconstruct_files import output_names, write_results
 from cemvis.workflows._reconstruct_sources import (
     CountedPhases,

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text, written_whole
-from cemvis.errors import InputError, OutputExistsError
+from cemvis._files import access_errors, check_free, write_text, written_whole
+from cemvis.errors import InputError
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.images.registration import Registration, RegistrationConfig, register, warped_window
@@ -88,7 +88,7 @@ def register_mosaics(
         If a file cannot be read, or the images cannot be registered.
     """
     folder = Path(output)
-    check_output(folder, overwrite=overwrite)
+    check_free(folder, (FIELD, TILES, SUMMARY, FIGURE), overwrite=overwrite)
     with (
         open_micrograph(after, pixel_size=after_pixel_size) as after_image,
         open_micrograph(before, pixel_size=before_pixel_size) as before_image,
@@ -120,23 +120,6 @@ def register_mosaics(
     save_png(figure, folder / FIGURE)
     write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return RegisterResult(found, summary, tuple(folder / name for name in (FIELD, TILES, SUMMARY, FIGURE)))
-
-
-def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds one of the outputs already, unless overwriting was asked for.
-
-    Raises
-    ------
-    OutputExistsError, InputError
-        If an output exists, or `folder` is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        msg = f"{folder} is a file; wanted a folder for the outputs"
-        raise InputError(msg)
-    there = [name for name in (FIELD, TILES, SUMMARY, FIGURE) if (folder / name).exists()]
-    if there and not overwrite:
-        msg = f"{folder / there[0]} exists; choose another folder or overwrite it (--overwrite)"
-        raise OutputExistsError(msg)
 
 
 def _refuse_same(origins: dict[str, dict[str, Any]], after: Path, before: Path) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cemvis._files import access_errors, write_text
-from cemvis.errors import FileAccessError, InputError, OutputExistsError
+from cemvis._files import access_errors, check_free, write_text
+from cemvis.errors import FileAccessError, InputError
 from cemvis.report.page.page import page_text
 from cemvis.workflows._report_figures import figure_paths, write_figures
 from cemvis.workflows._report_folder import RunFolder
@@ -106,7 +106,8 @@ def write_report(
     drawn, text = _page(opened, sources, config)
     figures: tuple[Path, ...] = ()
     if config.figures is not None:
-        _check_figures(figure_paths(drawn, config.figures), config.figures, overwrite=overwrite)
+        paths = figure_paths(drawn, config.figures)
+        check_free(config.figures, [each.name for each in paths], overwrite=overwrite)
     with access_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     if config.figures is not None:
@@ -143,16 +144,7 @@ def _check_output(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         msg = f"{path} is a folder; wanted the name of a file"
         raise FileAccessError(msg)
-    if path.exists() and not overwrite:
-        msg = f"{path} exists; choose another name or replace it with --overwrite"
-        raise OutputExistsError(msg)
-
-
-def _check_figures(paths: Sequence[Path], folder: Path, *, overwrite: bool) -> None:
-    present = [each.name for each in paths if each.exists()]
-    if present and not overwrite:
-        msg = f"{folder} already holds {', '.join(present[:3])}; choose another folder or replace them with --overwrite"
-        raise OutputExistsError(msg)
+    check_free(path.parent, [path.name], overwrite=overwrite)
 
 
 def _page(opened: Sequence[RunFolder], sources: Sources, config: ReportConfig) -> tuple[list[Drawn], str]:

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cemvis._files import check_free
 from cemvis.analysis.indentation.located import DECISIONS, Decision, LocatedIndents, read_decisions
-from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
+from cemvis.errors import FileAccessError, FileFormatError, InputError
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.registration import DisplacementField, warped_window
 from cemvis.report._located_crops import Warped
@@ -74,7 +75,7 @@ def write_location_report(
     InputError, FileAccessError
         If decisions.csv is no table of decisions, or a file cannot be written.
     """
-    check_report(folder, overwrite=overwrite)
+    check_free(folder, OUTPUTS, overwrite=overwrite)
     decided = decisions_in(folder)
     words = {key: decision for key, (decision, _note) in decided.items()}
     if overview is None:
@@ -93,20 +94,6 @@ def write_location_report(
         progress=progress,
     )
     return [folder / name for name in OUTPUTS]
-
-
-def check_report(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds one of the pictures already, unless overwriting was asked for.
-
-    Raises
-    ------
-    OutputExistsError
-        If an output exists.
-    """
-    there = [name for name in OUTPUTS if (folder / name).exists()]
-    if there and not overwrite:
-        msg = f"{folder / there[0]} exists; choose another folder or overwrite it (--overwrite)"
-        raise OutputExistsError(msg)
 
 
 def decisions_in(folder: Path) -> dict[tuple[str, str], Decision]:
@@ -142,7 +129,7 @@ def review_folder(
     """
     here = Path(folder)
     located = LocatedIndents.load(here)
-    check_report(here, overwrite=overwrite)
+    check_free(here, OUTPUTS, overwrite=overwrite)
     field_path = _field_path(located, here)
     field = DisplacementField.load(field_path)
     _check_field(located, field, field_path)

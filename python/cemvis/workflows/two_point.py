@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cemvis._files import access_errors
+from cemvis._files import access_errors, check_free
 from cemvis.analysis.correlation.bands import bootstrap_bands
 from cemvis.analysis.correlation.counting import Counting
 from cemvis.analysis.correlation.segments import cluster_counts
 from cemvis.errors import InputError
 from cemvis.kernels.two_point import DifferenceCounts
-from cemvis.workflows._deconvolve_files import check_free
 from cemvis.workflows._two_point_count import count_images
 from cemvis.workflows._two_point_files import output_names, write_results
 from cemvis.workflows._two_point_inputs import Image, look_at, rings_to_count

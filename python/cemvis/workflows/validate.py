@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cemvis._files import access_errors
+from cemvis._files import access_errors, check_free
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped
 from cemvis.analysis.validation.distances import compare, groups_apart, halves_of
@@ -14,7 +14,6 @@ from cemvis.analysis.validation.mixtures import differences
 from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH, Judged, PropertyValidation, Source
 from cemvis.analysis.validation.sample import Sample
 from cemvis.errors import InputError
-from cemvis.workflows._deconvolve_files import check_free
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, read_tables
 from cemvis.workflows._validate_files import ERROR_OUTPUTS, OUTPUTS, SUMMARY, write_all
 from cemvis.workflows._validate_maps import MapSettings, Progress, gathered
