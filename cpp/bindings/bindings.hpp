@@ -2,7 +2,10 @@
 
 #include <pybind11/pybind11.h>
 
+void bind_annealing(pybind11::module_& m);
+void bind_backscatter(pybind11::module_& m);
 void bind_devices(pybind11::module_& m);
+void bind_difference_matrix(pybind11::module_& m);
 void bind_grid_walks(pybind11::module_& m);
 void bind_indent_search(pybind11::module_& m);
 void bind_reconstruction(pybind11::module_& m);

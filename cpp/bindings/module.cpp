@@ -4,7 +4,10 @@
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Compiled kernels of cemvis; use them through cemvis.kernels.";
+  bind_annealing(m);
+  bind_backscatter(m);
   bind_devices(m);
+  bind_difference_matrix(m);
   bind_grid_walks(m);
   bind_indent_search(m);
   bind_reconstruction(m);

@@ -193,3 +193,37 @@ def plan_radial_pairs(
     r_max: int,
     threads: int,
 ) -> tuple[str, float, float, float]: ...
+def add_differences(
+    maps: NDArray[np.generic], others: NDArray[np.generic] | None, out: NDArray[np.generic], threads: int
+) -> None: ...
+def anneal_paths(
+    weights: NDArray[np.int64],
+    orders: NDArray[np.int32],
+    heats: NDArray[np.float64],
+    seeds: NDArray[np.uint64],
+    moves: int,
+    threads: int,
+) -> list[tuple[int, int, int]]: ...
+def path_cost(weights: NDArray[np.int64], order: NDArray[np.int32]) -> int: ...
+def electron_transport(
+    numbers: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    mass_fractions: NDArray[np.float64],
+    energies_kev: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None: ...
+def backscattered(
+    numbers: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    mass_fractions: NDArray[np.float64],
+    energy_kev: float,
+    tilt_deg: float,
+    first: int,
+    electrons: int,
+    seed: int,
+    counts: NDArray[np.uint64],
+    energies: NDArray[np.uint64],
+    depths: NDArray[np.uint64],
+    radii: NDArray[np.uint64],
+    threads: int,
+) -> float: ...

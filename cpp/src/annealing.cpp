@@ -1,0 +1,391 @@
+#include "cemvis/annealing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "cemvis/parallel.hpp"
+
+namespace cemvis {
+namespace {
+
+constexpr std::int64_t kNearest = 12;
+constexpr int kSamples = 2000;
+constexpr std::int64_t kStages = 2000;
+constexpr double kCooling = 1e-3;
+constexpr std::int64_t kLongestShift = 3;
+// Where exp() is 0 to all practical purposes.
+constexpr double kHopeless = 40.0;
+
+using Nearest = std::vector<std::int32_t>;
+
+std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+// xoshiro256** 1.0 (Blackman and Vigna, doi:10.1145/3460772), seeded by splitmix64.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) {
+    for (std::uint64_t& word : state_) {
+      seed += 0x9E3779B97F4A7C15U;
+      std::uint64_t mixed = (seed ^ (seed >> 30U)) * 0xBF58476D1CE4E5B9U;
+      mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EBU;
+      word = mixed ^ (mixed >> 31U);
+    }
+  }
+
+  std::uint64_t next() {
+    const std::uint64_t result = std::rotl(state_[1] * 5U, 7) * 9U;
+    const std::uint64_t kept = state_[1] << 17U;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= kept;
+    state_[3] = std::rotl(state_[3], 45);
+    return result;
+  }
+  std::int64_t below(std::int64_t count) {
+    return static_cast<std::int64_t>((next() >> 32U) * static_cast<std::uint64_t>(count) >> 32U);
+  }
+  double fraction() { return static_cast<double>(next() >> 11U) * 0x1p-53; }
+
+ private:
+  std::array<std::uint64_t, 4> state_{};
+};
+
+enum class Kind { swap, shift, reversal };
+
+// Places first <= last of a path are a stretch. A reversal turns it round. A shift takes it out and puts it between the
+// places to and to + 1, both counted before, outside the stretch; `turned`, the other way round. A swap exchanges the
+// things at first and last.
+struct Move {
+  Kind kind = Kind::reversal;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  std::int64_t to = 0;
+  bool turned = false;
+};
+
+class Path {
+ public:
+  Path(const PathWeights& weights, const Nearest& nearest, std::span<const std::int32_t> order)
+      : weights_(&weights),
+        nearest_(&nearest),
+        order_(order.begin(), order.end()),
+        place_(order.size()),
+        count_(static_cast<std::int64_t>(order.size())) {
+    note(0, count_ - 1);
+  }
+
+  [[nodiscard]] const std::vector<std::int32_t>& order() const { return order_; }
+  [[nodiscard]] std::int64_t count() const { return count_; }
+
+  [[nodiscard]] std::int64_t change(const Move& move) const {
+    switch (move.kind) {
+      case Kind::swap:
+        return swapped(move.first, move.last);
+      case Kind::shift:
+        return shifted(move);
+      case Kind::reversal:
+        break;
+    }
+    return step(move.first - 1, move.last) + step(move.first, move.last + 1) - step(move.first - 1, move.first) -
+           step(move.last, move.last + 1);
+  }
+
+  void make(const Move& move) {
+    const auto begin = order_.begin();
+    switch (move.kind) {
+      case Kind::swap:
+        std::swap(order_[at(move.first)], order_[at(move.last)]);
+        place_[at(order_[at(move.first)])] = static_cast<std::int32_t>(move.first);
+        place_[at(order_[at(move.last)])] = static_cast<std::int32_t>(move.last);
+        return;
+      case Kind::shift:
+        if (move.turned) {
+          std::reverse(begin + move.first, begin + move.last + 1);
+        }
+        if (move.to > move.last) {
+          std::rotate(begin + move.first, begin + move.last + 1, begin + move.to + 1);
+          note(move.first, move.to);
+        } else {
+          std::rotate(begin + move.to + 1, begin + move.first, begin + move.last + 1);
+          note(move.to + 1, move.last);
+        }
+        return;
+      case Kind::reversal:
+        std::reverse(begin + move.first, begin + move.last + 1);
+        note(move.first, move.last);
+        return;
+    }
+  }
+
+  // A move that can be made. Half of them bring a thing beside one of those nearest to it.
+  [[nodiscard]] Move draw(Random& random) const {
+    for (;;) {
+      const std::uint64_t dice = random.next();
+      const std::int64_t from = random.below(count_);
+      std::int64_t target = 0;
+      if ((dice & 1U) != 0) {
+        const std::int64_t known = std::min(kNearest, count_ - 1);
+        const std::int64_t thing = order_[at(from)];
+        target = place_[at((*nearest_)[at(thing * known + random.below(known))])];
+      } else {
+        target = random.below(count_);
+      }
+      if (target == from) {
+        continue;
+      }
+      Move move;
+      move.kind = static_cast<Kind>((dice >> 8U) % 3U);
+      if (fit(move, from, target, dice)) {
+        return move;
+      }
+    }
+  }
+
+  // Makes moves that shorten the path until there are none; returns by how much.
+  std::int64_t descend() {
+    std::int64_t total = 0;
+    for (bool better = true; better;) {
+      better = false;
+      for (std::int64_t first = 0; first < count_; ++first) {
+        for (std::int64_t last = first + 1; last < count_; ++last) {
+          better |= make_if_shorter({Kind::reversal, first, last}, total);
+        }
+        for (std::int64_t length = 1; length <= kLongestShift && first + length <= count_; ++length) {
+          for (std::int64_t to = -1; to < count_; ++to) {
+            if (to >= first - 1 && to < first + length) {
+              continue;
+            }
+            better |= make_if_shorter({Kind::shift, first, first + length - 1, to, false}, total);
+            better |= make_if_shorter({Kind::shift, first, first + length - 1, to, true}, total);
+          }
+        }
+      }
+    }
+    return total;
+  }
+
+ private:
+  bool make_if_shorter(const Move& move, std::int64_t& total) {
+    const std::int64_t by = change(move);
+    if (by >= 0) {
+      return false;
+    }
+    make(move);
+    total += by;
+    return true;
+  }
+
+  // Fills in the rest of a move that brings the thing at `from` beside that at `target`.
+  [[nodiscard]] bool fit(Move& move, std::int64_t from, std::int64_t target, std::uint64_t dice) const {
+    const bool ahead = target > from;
+    switch (move.kind) {
+      case Kind::swap: {
+        const std::int64_t beside = target + ((dice & 2U) != 0 ? 1 : -1);
+        if (beside < 0 || beside >= count_ || beside == from) {
+          return false;
+        }
+        move.first = std::min(from, beside);
+        move.last = std::max(from, beside);
+        return true;
+      }
+      case Kind::shift: {
+        const auto length = static_cast<std::int64_t>((dice >> 16U) % static_cast<std::uint64_t>(kLongestShift)) + 1;
+        move.first = ahead ? from - length + 1 : from;
+        move.last = move.first + length - 1;
+        move.to = (dice & 2U) != 0 ? target : target - 1;
+        move.turned = (dice & 4U) != 0;
+        return move.first >= 0 && move.last < count_ && (move.to < move.first - 1 || move.to > move.last);
+      }
+      case Kind::reversal:
+        break;
+    }
+    // Of a path, unlike a loop, the stretch up to an end may be turned round too.
+    if (ahead) {
+      move.first = (dice & 2U) != 0 ? from + 1 : from;
+      move.last = (dice & 2U) != 0 ? target : target - 1;
+    } else {
+      move.first = (dice & 2U) != 0 ? target : target + 1;
+      move.last = (dice & 2U) != 0 ? from - 1 : from;
+    }
+    return move.first < move.last;
+  }
+
+  void note(std::int64_t first, std::int64_t last) {
+    for (std::int64_t k = first; k <= last; ++k) {
+      place_[at(order_[at(k)])] = static_cast<std::int32_t>(k);
+    }
+  }
+
+  // From the thing at a place to that at another; beyond either end nothing costs.
+  [[nodiscard]] std::int64_t step(std::int64_t from, std::int64_t to) const {
+    if (std::min(from, to) < 0 || std::max(from, to) >= count_) {
+      return 0;
+    }
+    return weights_->at(order_[at(from)], order_[at(to)]);
+  }
+
+  [[nodiscard]] std::int64_t swapped(std::int64_t i, std::int64_t j) const {
+    if (j == i + 1) {
+      return step(i - 1, j) + step(i, j + 1) - step(i - 1, i) - step(j, j + 1);
+    }
+    return step(i - 1, j) + step(j, i + 1) + step(j - 1, i) + step(i, j + 1) - step(i - 1, i) - step(i, i + 1) -
+           step(j - 1, j) - step(j, j + 1);
+  }
+
+  [[nodiscard]] std::int64_t shifted(const Move& move) const {
+    const std::int64_t head = move.turned ? move.last : move.first;
+    const std::int64_t tail = move.turned ? move.first : move.last;
+    return step(move.first - 1, move.last + 1) - step(move.first - 1, move.first) - step(move.last, move.last + 1) +
+           step(move.to, head) + step(tail, move.to + 1) - step(move.to, move.to + 1);
+  }
+
+  const PathWeights* weights_;
+  const Nearest* nearest_;
+  std::vector<std::int32_t> order_;
+  std::vector<std::int32_t> place_;
+  std::int64_t count_;
+};
+
+Nearest nearest_things(const PathWeights& weights) {
+  const std::int64_t known = std::min(kNearest, weights.rows - 1);
+  Nearest nearest(at(weights.rows * known));
+  std::vector<std::int32_t> others(at(weights.rows));
+  for (std::int64_t a = 0; a < weights.rows; ++a) {
+    std::iota(others.begin(), others.end(), 0);
+    std::swap(others[at(a)], others.back());
+    // Ties by number, so that every library sorts alike.
+    std::partial_sort(others.begin(), others.begin() + known, others.end() - 1, [&](std::int32_t b, std::int32_t c) {
+      const std::int64_t to_b = weights.at(a, b);
+      const std::int64_t to_c = weights.at(a, c);
+      return to_b < to_c || (to_b == to_c && b < c);
+    });
+    std::copy_n(others.begin(), known, nearest.begin() + a * known);
+  }
+  return nearest;
+}
+
+double mean_increase(const Path& path, Random& random) {
+  double total = 0.0;
+  int increases = 0;
+  for (int n = 0; n < kSamples; ++n) {
+    const std::int64_t by = path.change(path.draw(random));
+    if (by > 0) {
+      total += static_cast<double>(by);
+      ++increases;
+    }
+  }
+  return increases > 0 ? total / increases : 0.0;
+}
+
+bool is_permutation(std::span<const std::int32_t> order) {
+  std::vector<bool> seen(order.size());
+  for (const std::int32_t thing : order) {
+    if (thing < 0 || at(thing) >= order.size() || seen[at(thing)]) {
+      return false;
+    }
+    seen[at(thing)] = true;
+  }
+  return true;
+}
+
+void check_weights(const PathWeights& weights) {
+  if (weights.rows < 1 || weights.rows != weights.cols || weights.rows > std::numeric_limits<std::int32_t>::max()) {
+    throw std::invalid_argument("weights must be a square matrix");
+  }
+  const std::int64_t most = (std::int64_t{1} << 62) / weights.rows;
+  for (std::int64_t a = 0; a < weights.rows; ++a) {
+    for (std::int64_t b = 0; b < a; ++b) {
+      const std::int64_t weight = weights.at(a, b);
+      if (weight != weights.at(b, a) || weight < 0 || weight > most) {
+        throw std::invalid_argument("weights must be symmetric, not below 0, and their sum along a path below 2^62");
+      }
+    }
+  }
+}
+
+void anneal(Path& path, PathRun& run, std::int64_t moves, std::span<std::int32_t> best) {
+  Random random(run.seed);
+  const double first = run.heat * mean_increase(path, random);
+  std::int64_t cost = run.start_cost;
+  run.cost = cost;
+  for (std::int64_t stage = 0; stage < kStages; ++stage) {
+    const double temperature = first * std::pow(kCooling, static_cast<double>(stage) / static_cast<double>(kStages));
+    // As many moves a stage as make `moves` in all.
+    const std::int64_t until = moves / kStages * (stage + 1) + moves % kStages * (stage + 1) / kStages;
+    for (auto n = moves / kStages * stage + moves % kStages * stage / kStages; n < until; ++n) {
+      const Move move = path.draw(random);
+      const std::int64_t by = path.change(move);
+      if (by > 0) {
+        const double steps = static_cast<double>(by) / temperature;
+        if (!(steps < kHopeless) || random.fraction() >= std::exp(-steps)) {
+          continue;
+        }
+      }
+      path.make(move);
+      ++run.accepted;
+      cost += by;
+      if (cost < run.cost) {
+        run.cost = cost;
+        std::ranges::copy(path.order(), best.begin());
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t path_cost(const PathWeights& weights, std::span<const std::int32_t> order) {
+  if (weights.rows != weights.cols || static_cast<std::int64_t>(order.size()) != weights.rows ||
+      !is_permutation(order)) {
+    throw std::invalid_argument("an order must name each row of the weights once");
+  }
+  std::int64_t cost = 0;
+  for (std::size_t k = 1; k < order.size(); ++k) {
+    cost += weights.at(order[k - 1], order[k]);
+  }
+  return cost;
+}
+
+void anneal_paths(const PathWeights& weights, std::span<std::int32_t> orders, std::span<PathRun> runs,
+                  std::int64_t moves, int threads) {
+  check_weights(weights);
+  const auto count = at(weights.rows);
+  if (orders.size() != runs.size() * count) {
+    throw std::invalid_argument("orders must have a row for each run");
+  }
+  if (moves < 0) {
+    throw std::invalid_argument("moves must not be below 0");
+  }
+  for (std::size_t n = 0; n < runs.size(); ++n) {
+    if (!(runs[n].heat >= 0.0) || !std::isfinite(runs[n].heat)) {
+      throw std::invalid_argument("heat must be finite and not below 0");
+    }
+    runs[n].start_cost = runs[n].cost = path_cost(weights, orders.subspan(n * count, count));
+    runs[n].accepted = 0;
+  }
+  if (count < 3) {
+    return;  // a path of two costs the same either way
+  }
+  const Nearest nearest = nearest_things(weights);
+  parallel_for(static_cast<std::int64_t>(runs.size()), threads, [&](std::int64_t n) {
+    const auto order = orders.subspan(at(n) * count, count);
+    Path path(weights, nearest, order);
+    anneal(path, runs[at(n)], moves, order);
+    Path end(weights, nearest, order);
+    runs[at(n)].cost += end.descend();
+    std::ranges::copy(end.order(), order.begin());
+  });
+}
+
+}  // namespace cemvis
