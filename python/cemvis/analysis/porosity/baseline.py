@@ -1,0 +1,162 @@
+"""Identification of single maps by plain statistics: the class whose mean is nearest, with and without own region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """Which class each map looks like, and how often that is right.
+
+    Attributes
+    ----------
+    feature : str
+    left_out : str
+        "nothing": the class means are of all maps, the judged one included, as in the paper; "region" or "specimen":
+        of all maps but those of the judged one's region or specimen.
+    predicted : (n,) intp
+    confusion : (classes, classes) int64
+        Rows are the true classes.
+    accuracy : float
+    interval : (float, float)
+        Of the accuracy, 95 %, from resamplings of whole groups.
+    chance : float
+        One over the number of classes.
+    """
+
+    feature: str
+    left_out: str
+    predicted: NDArray[np.intp]
+    confusion: NDArray[np.int64]
+    accuracy: float
+    interval: tuple[float, float]
+    chance: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a record, without the maps."""
+        return {
+            "feature": self.feature,
+            "left_out": self.left_out,
+            "accuracy": self.accuracy,
+            "accuracy_low": self.interval[0],
+            "accuracy_high": self.interval[1],
+            "chance": self.chance,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def nearest_mean(
+    features: NDArray[np.float64], labels: NDArray[np.intp], *, left_out: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """Return the class whose mean is nearest to each map.
+
+    Several features are divided by their pooled standard deviation within classes first, so that none counts by its
+    unit. Of classes at the same distance it is the first.
+
+    Parameters
+    ----------
+    features : (n, features) float64
+    labels : (n,) intp
+        Classes from 0 on.
+    left_out : (n,) intp, optional
+        Groups; a map is judged by means (and scales) of which its own group is no part.
+
+    Returns
+    -------
+    (n,) intp
+
+    Raises
+    ------
+    InputError
+        If a class has no maps besides a group of its own, so that nothing is left to judge by.
+    """
+    if left_out is None:
+        return _nearest(features, _fit(features, labels, int(labels.max()) + 1))
+    predicted = np.empty(len(labels), np.intp)
+    for group in np.unique(left_out):
+        mine = left_out == group
+        means = _fit(features[~mine], labels[~mine], int(labels.max()) + 1)
+        predicted[mine] = _nearest(features[mine], means)
+    return predicted
+
+
+def _fit(
+    features: NDArray[np.float64], labels: NDArray[np.intp], classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    counts = np.bincount(labels, minlength=classes)
+    if not counts.all():
+        msg = f"class {int(np.argmin(counts))} has maps of one group only; without it nothing is left to judge it by"
+        raise InputError(msg)
+    means = np.stack([features[labels == number].mean(axis=0) for number in range(classes)])
+    within = ((features - means[labels]) ** 2).sum(axis=0) / max(1, len(labels) - classes)
+    return means, np.where(within > 0, np.sqrt(within), 1.0)
+
+
+def _nearest(
+    features: NDArray[np.float64], fitted: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> NDArray[np.intp]:
+    means, scale = fitted
+    apart = (features[:, None, :] - means[None]) / scale
+    nearest: NDArray[np.intp] = np.argmin((apart**2).sum(axis=2), axis=1)
+    return nearest
+
+
+def identify(
+    features: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    *,
+    feature: str,
+    groups: NDArray[np.intp],
+    left_out: tuple[str, NDArray[np.intp]] | None = None,
+    resamplings: int = 2000,
+    seed: int = 0,
+) -> Identification:
+    """Identify each map by its nearest class mean, and say how often that is right.
+
+    Parameters
+    ----------
+    features : (n, features) float64
+    labels : (n,) intp
+    feature : str
+        What the features are called.
+    groups : (n,) intp
+        Maps of one group are not independent; whole groups are drawn for the interval.
+    left_out : (str, (n,) intp), optional
+        Name and numbers of the groups that are left out while their maps are judged.
+    resamplings, seed : int
+    """
+    classes = int(labels.max()) + 1
+    predicted = nearest_mean(features, labels, left_out=None if left_out is None else left_out[1])
+    right = predicted == labels
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
+    return Identification(
+        feature=feature,
+        left_out="nothing" if left_out is None else left_out[0],
+        predicted=predicted,
+        confusion=confusion,
+        accuracy=float(right.mean()),
+        interval=share_interval(right, groups, resamplings=resamplings, seed=seed),
+        chance=1 / classes,
+    )
+
+
+def share_interval(
+    right: NDArray[np.bool_], groups: NDArray[np.intp], *, resamplings: int, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % interval of the share of True, from resamplings of whole groups."""
+    _, which = np.unique(groups, return_inverse=True)
+    hits = np.bincount(which, weights=right)
+    sizes = np.bincount(which)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, sizes.size, (resamplings, sizes.size))
+    shares = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.percentile(shares, [2.5, 97.5])
+    return float(low), float(high)
