@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cemvis.cli._console import progress_bar
 
 
-@click.command()
+class _WithIntruded(click.Command):
+    """A command that hands over to another one when its first argument is ``intruded``."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] != ["intruded"]:
+            return super().make_context(info_name, args, parent, **extra)
+        from cemvis.cli._specimen_intruded import command as intruded
+
+        return intruded.make_context(f"{info_name} intruded", args[1:], parent, **extra)
+
+
+@click.command(cls=_WithIntruded)
 @click.argument("output", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--recipe", default="wc040-28d", show_default=True, help="Which paste; --list names them.")
 @click.option(
@@ -95,6 +109,9 @@ def command(
     phases and properties, figures, and specimen.json. Areas that are there already are kept, so an interrupted run
     is continued by running it again. With --after, the tests of an area are made where a stage that errs really goes
     (indents.csv says where), and a second mosaic shows their imprints. `cemvis train OUTPUT/area-*` learns from them.
+
+    `cemvis specimen intruded --help` says how to make virtual metal-intruded paste, for nano-porosity maps. (A folder
+    of that name is ./intruded.)
     """
     from cemvis.analysis.specimen.imprints import ImprintLook
     from cemvis.workflows.specimen import PICTURE, SpecimenConfig, make_specimen

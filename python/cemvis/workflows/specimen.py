@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from cemvis import __version__
 from cemvis._checks import positive
-from cemvis._files import access_errors, sha256_of, write_text
+from cemvis._files import sha256_of, write_text
 from cemvis.analysis.specimen.after import after_image
 from cemvis.analysis.specimen.area import Area
 from cemvis.analysis.specimen.campaign import run_campaign
@@ -33,6 +30,7 @@ from cemvis.workflows._specimen_files import (
     write_images,
     write_truth,
 )
+from cemvis.workflows._whole_folder import made_whole
 
 __all__ = ["ABOUT", "INDENTS", "MOSAIC", "PICTURE", "Progress", "SpecimenConfig", "make_specimen"]
 
@@ -155,7 +153,7 @@ def make_specimen(
     folders = [Path(output) / f"area-{index:03d}" for index in range(config.areas)]
     missing = [i for i, folder in enumerate(folders) if not _is_made(folder, config, i, overwrite=overwrite)]
     for index in missing:
-        with _made_whole(folders[index], overwrite=overwrite) as part:
+        with made_whole(folders[index], overwrite=overwrite) as part:
             _make_area(config, index, part, folders[index].name, threads, progress or (lambda *_: None))
     return folders
 
@@ -178,46 +176,6 @@ def _is_made(folder: Path, config: SpecimenConfig, index: int, *, overwrite: boo
         msg = f"{folder} was made with other settings; choose another folder or replace it with --overwrite"
         raise OutputExistsError(msg)
     return False
-
-
-@contextmanager
-def _made_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of `folder` once the block ends without an error.
-
-    A folder that is there already is moved aside first and deleted last: whatever fails, one whole area remains.
-    """
-    part, aside = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    with access_errors(folder, doing="write"):
-        if overwrite and part.exists():
-            shutil.rmtree(part)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.mkdir()  # also keeps out a second run of the same area
-        except FileExistsError:
-            msg = (
-                f"{part} is there already: another run is making this area, or was killed at it; "
-                "wait for it, or replace what a killed run left with --overwrite"
-            )
-            raise OutputExistsError(msg) from None
-        try:
-            if aside.exists():
-                _settle(folder, aside)  # a run was killed in the midst of replacing
-            yield part
-            if folder.exists():
-                folder.replace(aside)
-            part.replace(folder)
-        finally:
-            if aside.exists():
-                _settle(folder, aside)
-            shutil.rmtree(part, ignore_errors=True)
-
-
-def _settle(folder: Path, aside: Path) -> None:
-    """Move the area that was put aside back, or delete it if a new one has taken its place."""
-    if folder.exists():
-        shutil.rmtree(aside)
-    else:
-        aside.replace(folder)
 
 
 def _make_area(
