@@ -91,6 +91,20 @@ class Fields:
             raise self._refusal(name, value, "a list of at least one object")
         return [Fields(item, f"{self._where}.{name}[{index}]") for index, item in enumerate(value)]
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Take a list of printable texts, perhaps empty."""
+        value = self._take(name)
+        if not isinstance(value, list) or not all(isinstance(each, str) and each.isprintable() for each in value):
+            raise self._refusal(name, value, "a list of printable texts")
+        return tuple(value)
+
+    def integers(self, name: str, *, low: int, high: int) -> tuple[int, ...]:
+        """Take a list of whole numbers from `low` to `high`, perhaps empty."""
+        value = self._take(name)
+        if not isinstance(value, list) or not all(type(each) is int and low <= each <= high for each in value):
+            raise self._refusal(name, value, f"a list of whole numbers from {low} to {high}")
+        return tuple(value)
+
     def _take(self, name: str) -> object:
         if name not in self._left:
             msg = f"{self._where} has no field {name!r}"

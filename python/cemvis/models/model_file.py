@@ -10,7 +10,7 @@ import hashlib
 import importlib.resources
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,57 @@ def save_model(path: Path, model: Model) -> None:
     FileAccessError
         If the file cannot be written.
     """
+    write_parts(path, header_of(model), tensors_of(model))
+
+
+def write_parts(path: Path, header: Mapping[str, object], tensors: Mapping[str, Array]) -> None:
+    """Write a header and its arrays to `path` with their checksum, whole or not at all.
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be written.
+    """
     from safetensors.numpy import save
 
-    header, tensors = header_of(model), tensors_of(model)
-    header["integrity"] = _integrity(header, tensors)
-    data = save(tensors, metadata={"cemvis": json.dumps(header, allow_nan=False)})
+    vouched = {**header, "integrity": _integrity(header, tensors)}
+    data = save(dict(tensors), metadata={"cemvis": json.dumps(vouched, allow_nan=False)})
     with written_whole(Path(path)) as beside:
         beside.write_bytes(data)
+
+
+def read_file(path: Path | str) -> bytes:
+    """Return the bytes of a model file, no more than one may have.
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        msg = f"cannot read model {path}: {error.strerror or error}"
+        raise FileAccessError(msg) from error
+
+
+def parts_of(
+    data: bytes, check: Callable[[Mapping[str, object]], None] = check_format
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header, without its checksum, and the arrays of a model file's bytes; `check` sees the header first.
+
+    Raises
+    ------
+    ModelFileError
+        If it is of another kind, damaged or edited.
+    """
+    header, tensors = _contents(data)
+    check(header)
+    if header.pop("integrity", None) != _integrity(header, tensors):
+        msg = "its contents do not match their checksum: the file is damaged or was edited"
+        raise ModelFileError(msg)
+    return header, tensors
 
 
 def load_model(path: Path | str) -> Model:
@@ -65,13 +109,7 @@ def load_model(path: Path | str) -> Model:
     ModelFileError
         If it is of another kind, damaged, edited, of a later format, or says anything impossible.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        msg = f"cannot read model {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
-    return _parsed(data, str(path))
+    return _parsed(read_file(path), str(path))
 
 
 def embedded_kinds() -> tuple[str, ...]:
@@ -104,11 +142,7 @@ def embedded_model(kind: str = "table") -> Model:
 
 def _parsed(data: bytes, name: str) -> Model:
     try:
-        header, tensors = _contents(data)
-        check_format(header)
-        if header.pop("integrity", None) != _integrity(header, tensors):
-            msg = "its contents do not match their checksum: the file is damaged or was edited"
-            raise ModelFileError(msg)
+        header, tensors = parts_of(data)
         return model_from(header, tensors, digest=hashlib.sha256(data).hexdigest())
     except (CemvisError, RecursionError) as error:
         msg = f"cannot use model {name}: {error}"

@@ -20,6 +20,8 @@ from cemvis.models.resnet_layout import Padding, ResNetLayout
 from cemvis.models.window_network import Precision, WindowNetwork
 
 FORMAT = "cemvis model"
+CLASS_FORMAT = "cemvis class model"
+"""What a model of classes calls itself; see `cemvis.models.map_classifier_file`."""
 FORMAT_VERSIONS = {"mean_grey": 1, "window": 2}
 """Version of the format by what the model needs: one without a window network stays readable for an older cemvis."""
 NETWORK_PREFIX = "network."
@@ -71,6 +73,9 @@ def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
 
 def check_format(header: Mapping[str, object]) -> None:
     """Refuse a header that is not of a cemvis model, or that a later cemvis wrote."""
+    if header.get("format") == CLASS_FORMAT:
+        msg = "it tells classes of maps apart and predicts no property; give it to cemvis classify --model"
+        raise ModelFileError(msg)
     if header.get("format") != FORMAT:
         msg = "its header is not that of a cemvis model"
         raise ModelFileError(msg)
