@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.errors import InputError
+
+
+@overload
+def pair_cell(i: int, j: int) -> int: ...
+@overload
+def pair_cell(i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.intp]: ...
+def pair_cell(i: Any, j: Any) -> Any:
+    """Return the cell of pairs of levels i and j, in any order, of one image: ``j (j + 1) / 2 + i`` for i <= j."""
+    low, high = np.minimum(i, j), np.maximum(i, j)
+    return high * (high + 1) // 2 + low
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +69,7 @@ class PairCounts:
                 raise InputError(msg)
         if self.ordered:
             return np.array(self.counts[:, i * self.levels + j])
-        low, high = min(i, j), max(i, j)
-        return np.array(self.counts[:, high * (high + 1) // 2 + low])
+        return np.array(self.counts[:, pair_cell(i, j)])
 
     def differences(self) -> DifferenceCounts:
         """Add up the counts along ``|i - j|``."""

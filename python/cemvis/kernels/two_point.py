@@ -26,7 +26,7 @@ from cemvis import _core
 from cemvis._checks import thread_count
 from cemvis.errors import InputError
 from cemvis.kernels._refusals import input_errors
-from cemvis.kernels._two_point_results import DifferenceCounts, DirectionalCounts, PairCounts, Plan
+from cemvis.kernels._two_point_results import DifferenceCounts, DirectionalCounts, PairCounts, Plan, pair_cell
 
 __all__ = [
     "MOST_LEVELS",
@@ -37,6 +37,7 @@ __all__ = [
     "Plan",
     "difference_counts",
     "directional_counts",
+    "pair_cell",
     "pair_counts",
     "plan",
     "quantised",

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._files import access_errors, sha256_of
-from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget, cell
+from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget
 from cemvis.errors import FileFormatError, InputError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.reconstruction import MOST_PHASES
-from cemvis.kernels.two_point import PairCounts
+from cemvis.kernels.two_point import PairCounts, pair_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +154,7 @@ def read_counted(path: Path, *, pixel_size: PixelSize | None = None) -> CountedP
     # "rest" stands there even where every level has a phase.
     there = [n for n in range(len(names)) if counts.level_pairs(n, n)[0] > 0]
     if 2 <= len(there) < len(names):
-        cells = [cell(i, j) for b, j in enumerate(there) for i in there[: b + 1]]
+        cells = [pair_cell(i, j) for b, j in enumerate(there) for i in there[: b + 1]]
         counts = PairCounts(counts.counts[:, cells], counts.pairs, len(there), False, counts.algorithm)
         names = tuple(names[n] for n in there)
     return CountedPhases(path, counts, names, pixel_size or _table_pixel_size(rows), sha256_of(table))
@@ -174,7 +174,7 @@ def _table_counts(table: Path, rows: pd.DataFrame, names: tuple[str, ...]) -> Pa
         raise FileFormatError(msg)
     cells = len(names) * (len(names) + 1) // 2
     size = int(r.max()) + 1
-    column = [cell(number[i], number[j]) for i, j in zip(rows["first"], rows["second"], strict=True)]
+    column = [pair_cell(number[i], number[j]) for i, j in zip(rows["first"], rows["second"], strict=True)]
     place = r.astype(np.int64) * cells + np.array(column)
     times = np.bincount(place, minlength=size * cells)
     if len(rows) > size * cells and times.max() > 1:

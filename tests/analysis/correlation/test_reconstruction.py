@@ -18,9 +18,9 @@ from cemvis.analysis.correlation.reconstruction_annealing import (
     random_image,
     start_temperature,
 )
-from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget, cell, phase_pair_counts
+from cemvis.analysis.correlation.reconstruction_target import TwoPointTarget, phase_pair_counts
 from cemvis.errors import InputError
-from cemvis.kernels.two_point import pair_counts
+from cemvis.kernels.two_point import pair_cell, pair_counts
 from reference import reconstruction as naive
 
 
@@ -69,7 +69,7 @@ def test_options(options: Options) -> None:
     found = reconstruct(target, (40, 40), schedule=Schedule(tolerance=6e-4), options=options, seed=3)
     off = deviation(found.image, target, periodic=True)
     if options.terms == "autocorrelations":
-        off = off[:, [cell(i, i) for i in range(3)]]
+        off = off[:, [pair_cell(i, i) for i in range(3)]]
     assert found.ended == "tolerance"
     assert math.sqrt(np.mean(off**2)) <= 6e-4
     assert math.sqrt(np.mean(off**2)) == pytest.approx(found.rms, rel=1e-9)
@@ -208,7 +208,7 @@ def test_a_target_as_a_table() -> None:
     table = target.to_frame(target.probabilities + 0.25)
     assert len(table) == 5 * 6
     row = table[(table.r_px == 3) & (table.phase_i == 1) & (table.phase_j == 2)].iloc[0]
-    assert row.target == target.probabilities[3, cell(2, 1)]
+    assert row.target == target.probabilities[3, pair_cell(2, 1)]
     assert row.deviation == pytest.approx(0.25)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.errors import InputError
-from cemvis.kernels.two_point import MOST_LEVELS, PairCounts
+from cemvis.kernels.two_point import MOST_LEVELS, PairCounts, pair_cell
 
 REST = "rest"
 MOST_PHASES = 32
@@ -107,15 +107,14 @@ def phase_counts(counts: PairCounts, phases: Phases) -> PairCounts:
     PairCounts
         Its levels are the numbers of the phases, the rest last.
     """
-    number = phases.lookup().astype(np.int64)
+    number = phases.lookup().astype(np.intp)
     total = len(phases.names(counts.levels))
     if counts.ordered:
         i, j = np.divmod(np.arange(counts.levels**2), counts.levels)
         cell, cells = number[i] * total + number[j], total**2
     else:
         i, j = np.tril_indices(counts.levels)
-        low, high = np.minimum(number[i], number[j]), np.maximum(number[i], number[j])
-        cell, cells = high * (high + 1) // 2 + low, total * (total + 1) // 2
+        cell, cells = pair_cell(number[i], number[j]), total * (total + 1) // 2
     order = np.argsort(cell, kind="stable")
     used, starts = np.unique(cell[order], return_index=True)
     summed = np.zeros((len(counts.pairs), cells), dtype=np.uint64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cemvis._checks import image_2d
 from cemvis.errors import InputError
 from cemvis.kernels.reconstruction import MOST_PHASES, Directions
-from cemvis.kernels.two_point import PairCounts, pair_counts
+from cemvis.kernels.two_point import PairCounts, pair_cell, pair_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ class TwoPointTarget:
     @property
     def fractions(self) -> NDArray[np.float64]:
         """Of the phases, (phases,)."""
-        return self.probabilities[0, [cell(i, i) for i in range(self.phases)]]
+        return self.probabilities[0, [pair_cell(i, i) for i in range(self.phases)]]
 
     @classmethod
     def from_counts(cls, counts: PairCounts, *, directions: Directions = "all") -> TwoPointTarget:
@@ -140,12 +140,6 @@ class TwoPointTarget:
         return pd.DataFrame(columns)
 
 
-def cell(i: int, j: int) -> int:
-    """Return the column of a pair of phases, in any order."""
-    low, high = min(i, j), max(i, j)
-    return high * (high + 1) // 2 + low
-
-
 def phase_pair_counts(
     image: NDArray[np.uint8],
     *,
@@ -185,6 +179,6 @@ def phase_pair_counts(
             else:
                 size = image.shape[axis]
                 one, other = (image.take(range(*ends), axis) for ends in ((0, size - r), (r, size)))
-            high, low = np.maximum(one, other).astype(np.intp), np.minimum(one, other)
-            counts[r] += np.bincount((high * (high + 1) // 2 + low).ravel(), minlength=cells).astype(np.uint64)
+            cell = pair_cell(one.astype(np.intp), other.astype(np.intp))
+            counts[r] += np.bincount(cell.ravel(), minlength=cells).astype(np.uint64)
     return PairCounts(counts, counts.sum(1, dtype=np.uint64), phases, False, "axes")
