@@ -90,7 +90,7 @@ def test_a_clinker_blurred_to_a_shoulder_is_found_less_exactly_and_says_so(noise
     fit = find_anchors(histogram(noise=noise, clinker=0.15, pixels=2_000_000))
     assert fit.scale.matrix == pytest.approx(MATRIX, abs=4)
     assert fit.scale.clinker == pytest.approx(CLINKER, abs=0.15 * (CLINKER - MATRIX))
-    assert fit.is_peak or "shoulder" in fit.note
+    assert fit.is_peak == ("shoulder" not in fit.note)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,16 @@ def test_the_transform_takes_anchors_to_anchors():
     assert (transform.source, transform.reliable) == ("given", True)
     assert "matrix 60.0 -> 100.0, clinker 110.0 -> 200.0: grey x 2 - 20" in transform.note
     assert transform_to(model, GreyScale(60, 110), source="histogram").source == "histogram"
+
+
+def test_a_note_says_each_level_once():
+    fit = find_anchors(histogram(clinker=0.08))
+    assert fit.clinker_share == pytest.approx(0.08, abs=0.02)
+    said = f"{fit.clinker_share:.1%} of the pixels are clinker"
+    assert fit.text == f"matrix {fit.scale.matrix:.1f}, clinker {fit.scale.clinker:.1f}; {said}"
+    note = transform_to(GreyScale(100, 200), fit).note
+    assert note.endswith(f"; {said}")
+    assert note.count("matrix") == note.count(f"{fit.scale.clinker:.1f}") == 1
 
 
 def test_the_transform_hands_on_what_the_fit_said():

@@ -91,7 +91,7 @@ def _print(description: Description, warned: list[str]) -> None:
     counted = f" (of {description.pixels_counted:,} pixels looked at)" if sampled else ""
     _line("grey levels", f"{low} to {high}, {description.levels_in_use} in use{counted}")
     sure = "" if description.anchors.reliable else "not reliable: "
-    _line("anchors", sure + description.anchors.note)
+    _line("anchors", sure + description.anchors.text)
     if description.sha256:
         _line("sha256", description.sha256)
     for note in description.notes:

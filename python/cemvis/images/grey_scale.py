@@ -9,7 +9,7 @@ the model.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,14 +55,36 @@ class GreyScale:
 class AnchorFit:
     """Anchors found in a histogram.
 
-    `scale` is None where there are none; `reliable` says whether to trust them, and `note` what was found or why
-    not. `is_peak` is False for a clinker that is only a shoulder of the matrix.
+    Attributes
+    ----------
+    scale : GreyScale or None
+        None where there are none.
+    reliable : bool
+        Whether to trust them.
+    note : str
+        What there is to say besides: how they were found, and why not to trust them. Empty if nothing.
+    is_peak : bool
+        False for a clinker that is only a shoulder of the matrix.
+    clinker_share : float or None
+        Of the pixels, in the clinker's mode; None where it is not known.
     """
 
     scale: GreyScale | None
     reliable: bool
     note: str
     is_peak: bool = True
+    clinker_share: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it in a line."""
+        parts = [] if self.scale is None else [f"matrix {self.scale.matrix:.1f}, clinker {self.scale.clinker:.1f}"]
+        return "; ".join([*parts, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """Return what there is to say besides the two levels."""
+        share = [] if self.clinker_share is None else [f"{self.clinker_share:.1%} of the pixels are clinker"]
+        return [*share, *([self.note] if self.note else [])]
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,8 @@ def transform_to(
     """
     reliable, reason = True, ""
     if isinstance(anchors, AnchorFit):
-        source, reliable, reason = "histogram", anchors.reliable, f"; {anchors.note}"
+        source, reliable = "histogram", anchors.reliable
+        reason = "".join(f"; {each}" for each in anchors.remarks())
         anchors = anchors.scale
     if anchors is None:
         note = f"grey levels are used as they are{reason or '; no anchors were given'}"
@@ -153,9 +176,7 @@ def find_anchors(histogram: NDArray[np.int64]) -> AnchorFit:
     clinker = _clinker_of(modes.brighter)
     if clinker is None:
         return AnchorFit(None, False, "; ".join([_why_no_clinker(modes.main, modes.brighter), *problems]))
-    found = f"matrix {modes.main:.1f}, clinker {clinker.grey:.1f} ({clinker.share:.1%} of the pixels)"
-    if not clinker.is_peak:
-        found += ", a shoulder without a peak of its own: its level is less certain"
+    shoulder = [] if clinker.is_peak else ["clinker is a shoulder without a peak of its own: its level is less certain"]
     if clinker.share > MOST_CLINKER_SHARE:
         problems.append(f"the bright mode holds {clinker.share:.0%} of the pixels, too much for clinker")
     if clinker.grey - modes.main < max(1.0, LEAST_DISTANCE_SD * modes.main_sd):
@@ -163,7 +184,8 @@ def find_anchors(histogram: NDArray[np.int64]) -> AnchorFit:
     if clinker.grey - modes.main < 1:
         return AnchorFit(None, False, "; ".join(problems))
     scale = GreyScale(modes.main, clinker.grey)
-    return AnchorFit(scale, not problems, "; ".join([found, *problems]), clinker.is_peak)
+    note = "; ".join([*shoulder, *problems])
+    return AnchorFit(scale, not problems, note, clinker.is_peak, clinker.share)
 
 
 def _clinker_of(brighter: tuple[Mode, ...]) -> Mode | None:
@@ -214,8 +236,8 @@ def measure_anchors(micrograph: Micrograph, *, sample_px: int = 50_000_000, thre
     for edge in (2, 4):
         calmer = find_anchors(grey_histogram(micrograph, sample_px=sample_px, mean_of=edge, threads=threads))
         if calmer.reliable and calmer.is_peak:
-            note = f"{calmer.note}, in means of {edge} x {edge} pixels"
-            return AnchorFit(calmer.scale, reliable=not problems, note="; ".join([note, *problems]))
+            note = "; ".join([f"found in means of {edge} x {edge} pixels", *problems])
+            return replace(calmer, reliable=not problems, note=note)
     return first
 
 

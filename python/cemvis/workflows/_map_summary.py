@@ -159,17 +159,11 @@ def caption_of(origin: Mapping[str, Any], model: Model) -> str:
     """Return the small print below a figure."""
     grid, size, grey = origin["grid"], origin["pixel_size"], origin["grey_scale"]
     rows, cols = grid["cells"]
-    note = grey["note"].split(f"; matrix {grey['anchors']['matrix']:.1f}, ")  # the levels again, as they were found
-    found = (
-        f"; {note[1].partition(' (')[2].replace(' of the pixels)', ' of the pixels are clinker', 1)}"
-        if note[1:]
-        else ""
-    )
     names = {each.network for each in model.properties}
     networks = " and ".join(f"{_MODEL_NAMES.get(each, each.capitalize())} model" for each in sorted(names))
     return (
         f"{rows:,} x {cols:,} cells of {grid['window_um']:.4g} um, one every {grid['step_um']:.4g} um; "
-        f"{size['um'] * 1000:.6g} nm/px ({size['source']}). Grey scale: {note[0].rstrip('.')}{found}. "
+        f"{size['um'] * 1000:.6g} nm/px ({size['source']}). Grey scale: {grey['note'].rstrip('.')}. "
         f"{networks} {model.digest[:12]}, {model.training.pairs:,} training pairs. "
         f"{model.note.rstrip('.')}. {SOFTWARE}."
     )
