@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from cemvis.errors import CemvisError, FileAccessError, OutputExistsError
+from cemvis.errors import CemvisError, FileAccessError, FileFormatError, OutputExistsError
+
+WHOLE_UP_TO_BYTES = 256 * 2**20
+SAMPLES = 256
+SAMPLE_BYTES = 64 * 2**10
+DIGESTS = ("sha256", "sha256_of_samples")
 
 
 @contextmanager
@@ -22,6 +29,29 @@ def access_errors(path: Path, *, doing: str = "write to") -> Iterator[None]:
     except OSError as error:
         msg = f"cannot {doing} {path}: {error.strerror or error}"
         raise FileAccessError(msg) from error
+
+
+@contextmanager
+def json_record(path: Path, command: str) -> Iterator[Any]:
+    """Yield what a JSON file that `command` wrote says; whatever the block finds missing or wrong is one clear line.
+
+    Raises
+    ------
+    FileAccessError
+        If it cannot be read.
+    FileFormatError
+        If it is no JSON, or the block raises what a wrong type, key or value raises.
+    """
+    with access_errors(path, doing="read"):
+        text = path.read_bytes()
+    try:
+        yield json.loads(text)
+    except (FileAccessError, FileFormatError):
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = " ".join(str(error).split())[:60]
+        msg = f"{path} is damaged or not what `{command}` writes ({type(error).__name__}: {why}); run it again"
+        raise FileFormatError(msg) from error
 
 
 def check_free(folder: Path, names: Iterable[str], *, overwrite: bool, holding: str = "") -> None:
@@ -95,3 +125,45 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 digest of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digest(path: Path) -> dict[str, Any]:
+    """Return the size of a file and a SHA-256 digest: of all bytes, or above 256 MiB of evenly spread samples.
+
+    Hashing a large mosaic whole would take longer than mapping it. The digest of a sampled file covers its size, its
+    first and last 64 KiB and 254 pieces of 64 KiB between them, and has another name, so that it is not mistaken for
+    the digest of the file.
+    """
+    with access_errors(path, doing="read"):
+        size = path.stat().st_size
+        if size <= WHOLE_UP_TO_BYTES:
+            return {"bytes": size, "sha256": sha256_of(path)}
+        digest = hashlib.sha256(str(size).encode())
+        with path.open("rb") as file:
+            for number in range(SAMPLES):
+                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE_BYTES))
+    return {"bytes": size, "sha256_of_samples": digest.hexdigest()}
+
+
+def digests_in(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests, by name, that a record has of a file."""
+    return {key: str(record[key]) for key in DIGESTS if record.get(key)}
+
+
+def digest_of(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name and the value of the digest that a record has of a file.
+
+    Raises
+    ------
+    KeyError
+        If it has none.
+    """
+    kind = next((each for each in DIGESTS if each in record), DIGESTS[0])
+    return kind, str(record[kind])
+
+
+def are_of_other_files(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two records have different digests; False if they have none of the same name."""
+    first, second = digests_in(one), digests_in(other)
+    return any(first[key] != second[key] for key in first.keys() & second.keys())

@@ -337,7 +337,7 @@ def test_folders_that_are_none(made, tmp_path) -> None:
     with pytest.raises(InputError, match=r"empty lacks located\.json"):
         make_data_set([tmp_path / "empty"], tmp_path / "again", CONFIG)
     (tmp_path / "empty" / "located.json").write_text('{"before": 3}')
-    with pytest.raises(FileFormatError, match=r"located\.json is damaged or not written by"):
+    with pytest.raises(FileFormatError, match=r"located\.json is damaged or not what `cemvis locate` writes"):
         make_data_set([tmp_path / "empty"], tmp_path / "again", CONFIG)
 
 
@@ -517,7 +517,9 @@ def test_a_manifest_with_a_wrong_value_is_one_line(one_data_set, tmp_path, place
         else:
             inner[name] = value
         about.write_text(json.dumps(record))
-        with pytest.raises(FileFormatError, match=r"manifest\.json is damaged or no manifest of a data set") as caught:
+        with pytest.raises(
+            FileFormatError, match=r"manifest\.json is damaged or not what `cemvis dataset` writes"
+        ) as caught:
             load_data_set(tmp_path / "data")
         assert "\n" not in str(caught.value)
 

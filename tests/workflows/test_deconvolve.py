@@ -285,7 +285,7 @@ def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
         ((few, "--populations", 4), "10 values cannot hold 4 populations"),
         ((tmp_path / "empty",), "holds no located.csv"),
         ((tmp_path / "none.csv",), "cannot read"),
-        ((broken,), "not the summary of a map"),
+        ((broken,), "summary.json is damaged or not what `cemvis map` writes"),
         ((table, "--populations", 2, "--water-cement", 0.4, "--property", "modulus"), "four populations"),
         ((table, "--populations", 4, "--water-cement", 9), "water_cement is 9"),
     ):

@@ -311,8 +311,8 @@ def test_other_populations_are_refused(deconvolved: Path, tmp_path: Path) -> Non
         read_populations(tmp_path, nu)
     path = tmp_path / "populations.json"
     for text, message in (
-        ("{", "not what cemvis deconvolve writes"),
-        ("[]", "not what cemvis deconvolve writes"),
+        ("{", "not what `cemvis deconvolve` writes"),
+        ("[]", "not what `cemvis deconvolve` writes"),
         ('{"format": "cemvis map"}', "a file of cemvis map"),
         ('{"format": "cemvis deconvolve", "found": {"modulus": {"properties": ["modulus"]}}}', "KeyError"),
     ):

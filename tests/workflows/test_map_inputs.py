@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from cemvis import _files
+from cemvis._files import file_digest
 from cemvis.cli.map import SAMPLE
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
-from cemvis.workflows import _map_inputs
-from cemvis.workflows._map_inputs import file_digest, path_of
+from cemvis.workflows._map_inputs import path_of
 
 
 def test_the_path_of_an_image_is_absolute_and_none_of_arrays_and_of_the_sample(
@@ -33,9 +34,9 @@ def test_small_file_is_hashed_whole(tmp_path: Path) -> None:
 
 
 def test_large_file_is_sampled_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_map_inputs, "WHOLE_UP_TO_BYTES", 1000)
-    monkeypatch.setattr(_map_inputs, "SAMPLES", 5)
-    monkeypatch.setattr(_map_inputs, "SAMPLE_BYTES", 16)
+    monkeypatch.setattr(_files, "WHOLE_UP_TO_BYTES", 1000)
+    monkeypatch.setattr(_files, "SAMPLES", 5)
+    monkeypatch.setattr(_files, "SAMPLE_BYTES", 16)
     data = np.random.default_rng(1).bytes(5000)
     path = tmp_path / "mosaic"
 

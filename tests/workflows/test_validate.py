@@ -12,13 +12,12 @@ import tifffile
 from click.testing import CliRunner, Result
 
 from areas import PIXEL_UM, WINDOW_PX, WINDOW_UM, make_area
-from cemvis._files import sha256_of
+from cemvis._files import file_digest, sha256_of
 from cemvis.analysis.indentation.deconvolution.selection import candidates
 from cemvis.cli import main
 from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.kernels.specimen import Phase
-from cemvis.workflows._map_inputs import file_digest
 from cemvis.workflows._validate_phases import PHASE_NAMES, Strips, phases_at
 from cemvis.workflows._validate_sources import file_name, labels_of, map_sample, open_map
 from cemvis.workflows._validate_truth import Truth, judge
@@ -247,7 +246,7 @@ def test_a_finished_map_says_whether_its_model_saw_the_mosaic(done, place, tmp_p
     assert "was trained on this very mosaic" in said(mosaic | {"sha256": own}, summary["model"])
     older = {key: each for key, each in summary["model"].items() if key != "training_areas"}
     assert "is not known: its summary does not say" in said(mosaic, older)
-    monkeypatch.setattr("cemvis.workflows._map_inputs.WHOLE_UP_TO_BYTES", 1000)
+    monkeypatch.setattr("cemvis._files.WHOLE_UP_TO_BYTES", 1000)
     large = file_digest(place / "area-0" / "before.tif") | {"path": str(place / "area-0" / "before.tif")}
     assert "was trained on this very mosaic" in said(large, summary["model"])
     assert "is not there any more" in said(large | {"path": str(tmp_path / "gone.tif")}, summary["model"])
@@ -317,7 +316,7 @@ def test_a_truth_too_coarse_for_the_cells_is_refused(done, place, tmp_path) -> N
     with pytest.raises(InputError, match="make the specimen with --truth-step 2"):
         judge(mapped, Truth.open(folder), "modulus", resamplings=20, level=0.95, seed=0)
     (folder / "specimen.json").write_text("{}")
-    with pytest.raises(FileFormatError, match="does not say what the area was made from"):
+    with pytest.raises(FileFormatError, match="is damaged or not what `cemvis specimen` writes"):
         Truth.open(folder)
     (folder / "truth_modulus.ome.tif").unlink()
     with pytest.raises(FileAccessError, match="holds no truth_modulus"):

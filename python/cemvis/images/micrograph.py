@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._checks import image_2d
-from cemvis._files import sha256_of
-from cemvis.errors import FileAccessError, FileFormatError, InputError, PixelSizeWarning
+from cemvis._files import access_errors, sha256_of
+from cemvis.errors import FileFormatError, InputError, PixelSizeWarning
 from cemvis.images.colour import to_grey
 from cemvis.images.info_bar import LARGEST_IMAGE_PX, SEARCHED, find_info_bar
 from cemvis.images.pixel_size import PixelSize, choose, unknown
@@ -247,14 +247,11 @@ def open_micrograph(
 
 
 def _open_storage(path: Path) -> Storage:
-    try:
+    with access_errors(path, doing="read"):
         if path.is_dir():
             return _open_folder(path)
         with path.open("rb") as file:
             head = file.read(12)
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
     kind = _MAGIC.get(head[:4]) or _MAGIC.get(head[:3])
     if kind == "TIFF":
         from cemvis.images.tiff import TiffStorage

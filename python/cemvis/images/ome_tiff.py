@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import written_whole
-from cemvis.errors import FileAccessError, InputError
+from cemvis._files import access_errors, written_whole
+from cemvis.errors import InputError
 
 LARGEST_TILE = 512
 MICROMETRE = "\N{MICRO SIGN}m"
@@ -110,12 +110,9 @@ def read_description(path: Path) -> str:
     from tifffile import TiffFile, TiffFileError
 
     try:
-        with TiffFile(path) as tiff:
+        with access_errors(path, doing="read"), TiffFile(path) as tiff:
             xml = tiff.ome_metadata or ""
         root = ElementTree.fromstring(xml)
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
     except (TiffFileError, ElementTree.ParseError):
         return ""
     return next((each.text or "" for each in root.iter() if each.tag.endswith("}Description")), "")

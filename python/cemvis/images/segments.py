@@ -11,7 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cemvis.errors import FileAccessError, FileFormatError
+from cemvis._files import access_errors
+from cemvis.errors import FileFormatError
 
 
 class FileBytes:
@@ -31,11 +32,8 @@ class FileBytes:
         """Fill a view of bytes with those from `offset` on."""
         done = 0
         while done < len(buffer):
-            try:
+            with access_errors(self._path, doing="read"):
                 count = self._read_some(buffer[done:], offset + done)
-            except OSError as error:
-                msg = f"cannot read {self._path}: {error.strerror or error}"
-                raise FileAccessError(msg) from error
             if not count:
                 msg = f"{self._path} is truncated: wanted {len(buffer)} bytes at {offset}, the file ends before"
                 raise FileFormatError(msg)

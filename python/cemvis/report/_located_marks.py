@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
+from cemvis._files import digests_in
 from cemvis.analysis.indentation.located import ACCEPT, AMBIGUOUS, MISSING, PORE, REJECT, UNREGISTERED, LocatedIndents
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def origin_line(located: LocatedIndents) -> str:
         if not isinstance(about, dict):
             continue
         path = str(about.get("path") or about.get("file") or name).replace("\\", "/").rsplit("/", 1)[-1]
-        digest = next((str(about[key])[:12] for key in ("sha256", "sha256_of_samples") if about.get(key)), "")
+        digest = next(iter(digests_in(about).values()), "")[:12]
         parts.append(f"{path} (sha256 {digest})" if digest else path)
     size = f"{located.pixel_size_um * 1000:.6g} nm/px on the before-image"
     return "; ".join([*([", ".join(parts)] if parts else []), size, f"cemvis {__version__}"]) + "."

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cemvis._checks import positive
-from cemvis._files import access_errors, sha256_of
-from cemvis.errors import CemvisError, FileAccessError, FileFormatError, InputError
+from cemvis._files import access_errors, json_record, sha256_of
+from cemvis.errors import FileFormatError, InputError
 from cemvis.images.grey_scale import AnchorFit, GreyScale
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows._dataset_rows import MEASURED, indents_of
@@ -146,10 +146,7 @@ def load_data_set(folder: Path) -> DataSet:
     """
     folder = Path(folder)
     about_file, table_file = folder / ABOUT, folder / TABLE
-    with access_errors(about_file, doing="read"):
-        text = about_file.read_bytes()
-    try:
-        about = json.loads(text)
+    with json_record(about_file, "cemvis dataset") as about:
         if about["format"] != FORMAT or about["format_version"] != FORMAT_VERSION:
             msg = (
                 f"{about_file} is {about['format']} of version {about['format_version']}; wanted {FORMAT} of version "
@@ -161,11 +158,6 @@ def load_data_set(folder: Path) -> DataSet:
         if len({area.name for area in areas}) < len(areas):
             msg = "an area is there twice"
             raise ValueError(msg)
-    except (FileAccessError, FileFormatError):
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, CemvisError) as error:
-        msg = f"{about_file} is damaged or no manifest of a data set ({type(error).__name__}: {error})"
-        raise FileFormatError(msg) from error
     if not areas:
         msg = f"{folder} is a data set without an area; make it anew"
         raise InputError(msg)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cemvis.errors import FileAccessError, FileFormatError, InputError, PixelSizeError
+from cemvis._files import json_record
+from cemvis.errors import FileAccessError, InputError, PixelSizeError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows.pairs import Area
 from cemvis.workflows.specimen import INDENTS, MOSAIC
@@ -107,13 +107,9 @@ def _located(folder: Path) -> Source:
         msg = f"{folder} lacks {missing[0]}; wanted both {LOCATED} and {LOCATED_ABOUT}: run `cemvis locate` again"
         raise InputError(msg)
     about = folder / LOCATED_ABOUT
-    try:
-        record = json.loads(about.read_text(encoding="utf-8"))
+    with json_record(about, "cemvis locate") as record:
         path, sha256 = Path(str(record["before"]["path"])), str(record["before"]["sha256"])
         size = PixelSize(float(record["pixel_size_um"]), str(record.get("pixel_size_source", LOCATED_ABOUT)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{about} is damaged or not written by `cemvis locate` ({type(error).__name__}: {error})"
-        raise FileFormatError(msg) from error
     decisions = folder / DECISIONS
     return Source(
         name=folder.resolve().name,

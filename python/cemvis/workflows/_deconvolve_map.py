@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors, json_record, sha256_of
 from cemvis.analysis.indentation.deconvolution.assignment import UNCERTAIN, assigned
 from cemvis.analysis.indentation.deconvolution.grouped import BINS_PER_SPREAD, MOST_DISTINCT, Grouped, halfway
 from cemvis.analysis.indentation.deconvolution.mixture import PopulationMixture
@@ -56,15 +55,9 @@ class MapFolder:
             If it is not that of a map.
         FileAccessError
         """
-        with access_errors(path / SUMMARY, doing="read"):
-            text = (path / SUMMARY).read_text(encoding="utf-8", errors="replace")
-        try:
-            summary = json.loads(text)
+        with json_record(path / SUMMARY, "cemvis map") as summary:
             grid = summary["grid"]
             return cls(path, summary, float(grid["step_um"]), float(grid["first_centre_um"]))
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path / SUMMARY} is not the summary of a map; map again with `cemvis map`"
-            raise FileFormatError(msg) from error
 
     def has(self, name: str) -> bool:
         """Return whether a property was mapped."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors, json_record, sha256_of
 from cemvis.analysis.homogenisation.paste import PhaseDraws
 from cemvis.errors import FileFormatError
 from cemvis.workflows._deconvolve_files import RESAMPLINGS
@@ -47,8 +46,8 @@ def read_draws(summary: Path, name: str, populations: Sequence[str]) -> DrawsFil
         If it is no such table, or not that of the same run.
     """
     path = summary.parent / RESAMPLINGS
-    record = json.loads(summary.read_bytes())
-    told = record.get("resamplings")
+    with json_record(summary, "cemvis deconvolve") as record:
+        told = record.get("resamplings")
     if not told or not path.is_file():
         return None
     with access_errors(path, doing="read"):

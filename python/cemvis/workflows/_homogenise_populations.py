@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors, json_record, sha256_of
 from cemvis.analysis.homogenisation.known import Known
 from cemvis.analysis.homogenisation.paste import Phase, PhaseDraws
 from cemvis.errors import FileAccessError, FileFormatError, InputError
@@ -119,10 +118,7 @@ _Notes = Mapping[str, Sequence[str]]
 
 
 def _of_summary(path: Path) -> tuple[_Found, float, _Notes]:
-    with access_errors(path, doing="read"):
-        text = path.read_bytes()
-    try:
-        record = json.loads(text)
+    with json_record(path, "cemvis deconvolve") as record:
         if record["format"] != "cemvis deconvolve":
             msg = f"{path} is a file of {record['format']}; wanted one of cemvis deconvolve"
             raise FileFormatError(msg)
@@ -141,11 +137,6 @@ def _of_summary(path: Path) -> tuple[_Found, float, _Notes]:
             ]
             doubt = [] if each["supported"] else ["the data do not support these populations"]
             notes[name] = [*doubt, *map(str, each["verdict"])]
-    except FileFormatError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{path} is not what cemvis deconvolve writes ({type(error).__name__}: {str(error)[:60]})"
-        raise FileFormatError(msg) from error
     return found, max(levels), notes
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cemvis import __version__
+from cemvis._files import digests_in
 from cemvis.errors import CemvisError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import PixelSize
@@ -76,5 +77,4 @@ def _is_image(record: dict[str, Any], path: Path, pixel_size: PixelSize | None) 
     with open_micrograph(path, pixel_size=pixel_size) as image:
         size_um = None if image.pixel_size is None else image.pixel_size.um
         origin = image_origin(image)
-    digests = {key: origin[key] for key in ("sha256", "sha256_of_samples") if key in origin}
-    return record["pixel_size_um"] == size_um and all(record.get(key) == digests[key] for key in digests)
+    return record["pixel_size_um"] == size_um and digests_in(record) == digests_in(origin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import file_digest
 from cemvis.errors import CemvisError, FileFormatError, InputError, PixelSizeError, PixelSizeWarning
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
@@ -21,29 +20,7 @@ from cemvis.models.model_file import EMBEDDED, embedded_kinds, embedded_model, l
 from cemvis.workflows._map_network_plan import fitted_layout, plan_network, some_inside
 from cemvis.workflows._map_plan import BLOCK_BYTES, cell_grid, pixel_size_warning
 
-WHOLE_UP_TO_BYTES = 256 * 2**20
-SAMPLES = 256
-SAMPLE_BYTES = 64 * 2**10
 NO_SIZE = PixelSize(1.0, "mask")  # a mask lies on the mosaic pixel by pixel, whatever its file says
-
-
-def file_digest(path: Path) -> dict[str, Any]:
-    """Return the size of a file and a SHA-256 digest: of all bytes, or above 256 MiB of evenly spread samples.
-
-    Hashing a large mosaic whole would take longer than mapping it. The digest of a sampled file covers its size, its
-    first and last 64 KiB and 254 pieces of 64 KiB between them, and has another name, so that it is not mistaken for
-    the digest of the file.
-    """
-    with access_errors(path, doing="read"):
-        size = path.stat().st_size
-        if size <= WHOLE_UP_TO_BYTES:
-            return {"bytes": size, "sha256": sha256_of(path)}
-        digest = hashlib.sha256(str(size).encode())
-        with path.open("rb") as file:
-            for number in range(SAMPLES):
-                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
-                digest.update(file.read(SAMPLE_BYTES))
-    return {"bytes": size, "sha256_of_samples": digest.hexdigest()}
 
 
 def notes_on(image: Micrograph) -> tuple[str, ...]:

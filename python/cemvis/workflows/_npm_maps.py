@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from cemvis.errors import InputError, PixelSizeError, PixelSizeWarning
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import TOLERANCE, PixelSize
-from cemvis.workflows._npm_sources import MapPlace, check_paths, images_of, natural_key
+from cemvis.workflows._npm_sources import MapPlace, check_paths, images_of, natural_key, region_of
 
-__all__ = ["MICF_SIGMA_PX", "SIZE_PX", "MapPlace", "MapSet", "natural_key", "read_map_set"]
+__all__ = ["MICF_SIGMA_PX", "SIZE_PX", "MapPlace", "MapSet", "natural_key", "read_map_set", "read_maps"]
 
 SIZE_PX = 384
 """Edge of a map: the paper's."""
@@ -50,6 +50,8 @@ class MapSet:
         SHA-256 over the size, classes, specimens, regions and sessions, and the pixels of all images; no path is in it.
     notes : tuple of str
         What was decided while reading.
+    region_digests : tuple of str
+        SHA-256 of the pixels of each image, in the order of `regions`.
     """
 
     places: tuple[MapPlace, ...]
@@ -58,6 +60,7 @@ class MapSet:
     pixel_size_um: float
     digest: str
     notes: tuple[str, ...] = ()
+    region_digests: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -120,7 +123,7 @@ def read_map_set(
     sources : sequence of Path
         Folders with a sub-folder a class, ``<class>/<specimen>/<region>.tif`` or ``<class>/<region>.tif`` (then one
         specimen, named after the class), or lists, ``maps.csv`` with the columns file, class, specimen, region and
-        perhaps session (files relative to the list). In folders, names that end in .micf, .clinker, .modified, .truth
+        perhaps session (files relative to the list). A folder that holds a maps.csv is that list. In other folders, names that end in .micf, .clinker, .modified, .truth
         or .bse before their suffix are passed over, as is all in folders beginning with "." or "_".
     size_px : int
         Larger images are cut into maps that do not overlap; what is left at the right and below is not used.
@@ -151,6 +154,33 @@ def read_map_set(
     if len(classes) < least_classes:
         msg = f"all maps are of one class, {classes[0]!r}; wanted at least {least_classes} sub-folders, one a class"
         raise InputError(msg)
+    return _cut(found, classes, size_px, pixel_size_um, least_maps)
+
+
+def read_maps(paths: Sequence[Path], *, size_px: int, pixel_size_um: float | None = None) -> MapSet:
+    """Find the maps in image files whose class nobody knows: one class without a name, a specimen a folder.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    size_px, pixel_size_um
+        As for `read_map_set`.
+
+    Raises
+    ------
+    InputError, PixelSizeError, FileAccessError, FileFormatError
+        As `read_map_set` does.
+    """
+    found = [region_of(Path(path)) for path in paths]
+    check_paths(found)
+    return _cut(found, ("",), size_px, pixel_size_um, 1)
+
+
+def _cut(
+    found: Sequence[MapPlace], classes: tuple[str, ...], size_px: int, pixel_size_um: float | None, least_maps: int
+) -> MapSet:
+    """Open each image once: check it, and note where its maps are."""
     read = _Read(size_px, pixel_size_um)
     places = tuple(place for image in found for place in read.places(image))
     _check_counts(places, classes, least_maps, size_px)
@@ -158,7 +188,8 @@ def read_map_set(
     for image in found:
         digest.update("\0".join((*_names(image), read.digests[image.path], "")).encode())
     assert read.um is not None
-    return MapSet(places, classes, size_px, read.um, digest.hexdigest(), tuple(read.notes()))
+    digests = tuple(read.digests[image.path] for image in found)
+    return MapSet(places, classes, size_px, read.um, digest.hexdigest(), tuple(read.notes()), digests)
 
 
 class _Read:

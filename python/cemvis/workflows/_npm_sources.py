@@ -11,6 +11,7 @@ from pathlib import Path
 from cemvis._files import access_errors
 from cemvis.errors import FileAccessError, InputError
 
+LIST = "maps.csv"
 LIST_COLUMNS = ("file", "class", "specimen", "region")
 
 _SUFFIXES = (".tif", ".tiff", ".png")
@@ -52,6 +53,11 @@ def natural_key(text: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
 
 
+def region_of(path: Path) -> MapPlace:
+    """Return an image file whose class nobody knows, with place 0, 0."""
+    return MapPlace(path, "", path.resolve().parent.name, _region(path), 0, 0)
+
+
 def images_of(source: Path) -> Iterator[MapPlace]:
     """Yield the images of a folder or a list, each with place 0, 0, in no order.
 
@@ -64,6 +70,8 @@ def images_of(source: Path) -> Iterator[MapPlace]:
     """
     if source.is_file() and source.suffix.lower() == ".csv":
         yield from _listed(source)
+    elif (source / LIST).is_file():
+        yield from _listed(source / LIST)
     elif source.is_dir():
         for folder in _folders(source):
             for path in _images(folder):

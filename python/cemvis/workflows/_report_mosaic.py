@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis._files import DIGESTS
 from cemvis.errors import CemvisError, CemvisWarning
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
@@ -20,7 +21,6 @@ from cemvis.report.page.packing import LARGEST_PX, grey_picture
 from cemvis.workflows._map_inputs import image_origin
 from cemvis.workflows._report_folder import there
 
-_DIGESTS = ("sha256", "sha256_of_samples")
 _BAND_BYTES = 64 * 2**20
 _ANY_SIZE = PixelSize(1.0, "record")  # the run's own pixel size counts, whatever the file says
 
@@ -91,7 +91,7 @@ def _is_image(place: Path) -> bool:
 def _is_it(path: Path, about: Mapping[str, Any]) -> bool:
     with _opened(path) as image:
         own = image_origin(image)
-    wanted = {key: about[key] for key in _DIGESTS if isinstance(about.get(key), str)}
+    wanted = {key: about[key] for key in DIGESTS if isinstance(about.get(key), str)}
     return any(own.get(key) == digest for key, digest in wanted.items()) if wanted else True
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cemvis._files import DIGESTS
 from cemvis.workflows._report_folder import LARGEST, RunFolder, dig
 
-_DIGESTS = ("sha256", "sha256_of_samples")
 _NAMES = ("path", "file", "image", "name")
 _TRAINED_ON = "training_areas"  # of a model, whose own digest stands for them
 MOST_INPUTS = 24
@@ -63,7 +63,7 @@ def _digests(data: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
             yield from _digests(each, f"{name} {n}" if len(data) > 1 else name, depth + 1)
     if not isinstance(data, Mapping):
         return
-    for key in _DIGESTS:
+    for key in DIGESTS:
         if isinstance(data.get(key), str):
             file = next((str(data[each]) for each in _NAMES if isinstance(data.get(each), str)), "")
             what = "SHA-256" if key == "sha256" else "SHA-256 of samples"

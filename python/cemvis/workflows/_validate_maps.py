@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cemvis._files import digest_of
 from cemvis.errors import InputError
 from cemvis.images.grey_scale import GreyScale
 from cemvis.images.micrograph import open_micrograph
@@ -21,7 +22,6 @@ from cemvis.workflows._validate_sources import (
     check_made_unseen,
     check_one_mosaic,
     check_unseen,
-    digest_of,
     file_name,
     labels_of,
     open_map,

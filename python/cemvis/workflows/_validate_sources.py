@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import sha256_of
+from cemvis._files import digest_of, file_digest, sha256_of
 from cemvis.analysis.validation.result import MEASURED, TESTS, TRUTH
 from cemvis.analysis.validation.sample import MOST_DISTINCT, Sample, rounded, sample_of
 from cemvis.errors import CemvisError, FileFormatError, InputError
 from cemvis.workflows._deconvolve_map import BLOCKS, MapFolder, bands
 from cemvis.workflows._deconvolve_sources import PROPERTIES, TableValues, is_map
-from cemvis.workflows._map_inputs import file_digest
 
 RESERVED = (MEASURED, TRUTH, TESTS)
 MAP_BLOCKS, BATCHES = "blocks of the map", "batches"
-_DIGESTS = ("sha256", "sha256_of_samples")
 
 
 @dataclass(frozen=True)
@@ -65,18 +62,6 @@ def open_map(path: Path, label: str) -> Mapped:
         msg = f"{path} maps {wrong[0]}; wanted GPa, as measured values are"
         raise InputError(msg)
     return Mapped(label, folder, " and ".join(sorted(kinds)))
-
-
-def digest_of(mosaic: Any) -> tuple[str, str]:
-    """Return which digest a map's summary has of its mosaic, and the digest.
-
-    Raises
-    ------
-    KeyError
-        If it has none.
-    """
-    kind = next((each for each in _DIGESTS if each in mosaic), _DIGESTS[0])
-    return kind, str(mosaic[kind])
 
 
 def labels_of(paths: Sequence[Path]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,18 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors, digest_of, file_digest, json_record, sha256_of
 from cemvis.analysis.validation.errors import ErrorSums
 from cemvis.analysis.validation.result import Judged
 from cemvis.analysis.validation.sample import Sample, sample_of
 from cemvis.errors import FileAccessError, FileFormatError, InputError
 from cemvis.workflows._deconvolve_map import BLOCKS, opened_raster
 from cemvis.workflows._map_files import CELLS_PARQUET
-from cemvis.workflows._map_inputs import file_digest
 from cemvis.workflows._map_table import property_columns
 from cemvis.workflows._specimen_files import HARDNESS, INDENTS, MODULUS, MOSAIC, PHASES
 from cemvis.workflows._validate_phases import PHASE_NAMES, Strips, phases_at
-from cemvis.workflows._validate_sources import BATCHES, MAP_BLOCKS, Mapped, block_of, digest_of
+from cemvis.workflows._validate_sources import BATCHES, MAP_BLOCKS, Mapped, block_of
 from cemvis.workflows.indents import Indents, read_indents
 from cemvis.workflows.specimen import ABOUT
 
@@ -68,14 +66,8 @@ class Truth:
         if missing:
             msg = f"{path} holds no {missing[0]}; wanted an area's folder as `cemvis specimen` makes it"
             raise FileAccessError(msg)
-        with access_errors(path / ABOUT, doing="read"):
-            text = (path / ABOUT).read_text(encoding="utf-8", errors="replace")
-        try:
-            origin = json.loads(text)["origin"]
-            pixel, step = float(origin["pixel_size_um"]), float(origin["truth_step_um"])
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path / ABOUT} does not say what the area was made from; make it again with `cemvis specimen`"
-            raise FileFormatError(msg) from error
+        with json_record(path / ABOUT, "cemvis specimen") as about:
+            pixel, step = (float(about["origin"][key]) for key in ("pixel_size_um", "truth_step_um"))
         return cls(path, pixel, step, step / 2 - pixel / 2)
 
     def check(self, mapped: Mapped) -> None:
@@ -89,7 +81,8 @@ class Truth:
         if (self.path / MOSAIC).is_file():
             own = file_digest(self.path / MOSAIC).get(kind)
         else:
-            own = json.loads((self.path / ABOUT).read_text(encoding="utf-8")).get("sha256", {}).get(MOSAIC)
+            with json_record(self.path / ABOUT, "cemvis specimen") as about:
+                own = about.get("sha256", {}).get(MOSAIC)
         if own != digest:
             msg = (
                 f"{mapped.folder.path} is not a map of {self.path / MOSAIC} (digest {digest[:12]}, the truth's "

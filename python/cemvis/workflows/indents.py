@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis.errors import FileAccessError, FileFormatError, InputError
+from cemvis._files import access_errors
+from cemvis.errors import FileFormatError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,12 +148,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(
-            path, dtype=str, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, na_values=[""]
-        )
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror or error}"
-        raise FileAccessError(msg) from error
+        with access_errors(path, doing="read"):
+            table = pd.read_csv(
+                path, dtype=str, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, na_values=[""]
+            )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         msg = f"{path} is not a CSV table in UTF-8: {str(error).strip()}"
         raise FileFormatError(msg) from error

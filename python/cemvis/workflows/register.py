@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, check_free, write_text, written_whole
+from cemvis._files import access_errors, check_free, digest_of, write_text, written_whole
 from cemvis.errors import InputError
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
@@ -123,9 +123,7 @@ def register_mosaics(
 
 
 def _refuse_same(origins: dict[str, dict[str, Any]], after: Path, before: Path) -> None:
-    keys = ("sha256", "sha256_of_samples")
-    digests = [next((origins[name][key] for key in keys if key in origins[name]), name) for name in ("before", "after")]
-    if digests[0] == digests[1]:
+    if digest_of(origins["before"]) == digest_of(origins["after"]):
         msg = (
             f"{after} and {before} are the same image; wanted the mosaic taken after indentation first, and then the "
             "one taken before it"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cemvis._files import check_free
+from cemvis._files import are_of_other_files, check_free
 from cemvis.analysis.indentation.located import DECISIONS, Decision, LocatedIndents, read_decisions
 from cemvis.errors import FileAccessError, FileFormatError, InputError
 from cemvis.images.micrograph import Micrograph, open_micrograph
@@ -30,7 +30,6 @@ from cemvis.workflows._map_inputs import image_origin
 GALLERY, GRID, WALKS, PAGE = "gallery.png", "grid.png", "walks.png", "review.html"
 OUTPUTS = (GALLERY, GRID, WALKS, PAGE)
 FIELD = "field.npz"
-_DIGESTS = ("sha256", "sha256_of_samples")
 
 Progress = Callable[[str, int, int], None]
 
@@ -176,7 +175,7 @@ def _check_field(located: LocatedIndents, field: DisplacementField, path: Path) 
         own, wanted = field.about.get(name), located.about.get(name)
         if not isinstance(own, dict) or not isinstance(wanted, dict):
             continue
-        if any(own[key] != wanted[key] for key in _DIGESTS if key in own and key in wanted):
+        if are_of_other_files(own, wanted):
             msg = (
                 f"{path} was made for another {name}-image than the one on which the indents were located; bring that "
                 "field back or locate again"
@@ -185,8 +184,6 @@ def _check_field(located: LocatedIndents, field: DisplacementField, path: Path) 
 
 
 def _check_image(about: dict[str, Any], image: Micrograph, shape: tuple[int, int], path: Path) -> None:
-    own = image_origin(image)
-    keys = [key for key in _DIGESTS if key in about and key in own]
-    if image.shape != shape or any(about[key] != own[key] for key in keys):
+    if image.shape != shape or are_of_other_files(about, image_origin(image)):
         msg = f"{path} is not the image on which the indents were located; bring that one back or locate again"
         raise InputError(msg)

@@ -206,3 +206,29 @@ def group_means(
     numbers, first, which = np.unique(groups, return_index=True, return_inverse=True)
     sums = np.bincount(which, weights=values, minlength=numbers.size)
     return sums / np.bincount(which, minlength=numbers.size), labels[first]
+
+
+def intraclass(values: NDArray[np.float64], labels: NDArray[np.intp], groups: NDArray[np.intp]) -> float | None:
+    """Return the intraclass correlation of maps of one group, within classes: 0 if they are independent, 1 if alike.
+
+    From the mean squares between and within groups that each lie in one class; below 0 it is cut. None if each group
+    holds one map, or each class one group, or nothing varies.
+
+    References
+    ----------
+    R. A. Fisher, Statistical Methods for Research Workers (1925), chapter 7.
+    """
+    numbers, which = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(which)
+    centres, of_class = group_means(values, labels, groups)
+    classes = np.unique(labels).size
+    between_freedom, within_freedom = numbers.size - classes, values.size - numbers.size
+    if between_freedom < 1 or within_freedom < 1:
+        return None
+    class_means = np.array([values[labels == number].mean() for number in of_class])
+    between = float((sizes * (centres - class_means) ** 2).sum()) / between_freedom
+    within = float(((values - centres[which]) ** 2).sum()) / within_freedom
+    per_class = [sizes[of_class == number] for number in np.unique(labels)]
+    size = (values.size - sum(float((each**2).sum() / each.sum()) for each in per_class)) / between_freedom
+    whole = between + (size - 1) * within
+    return max(0.0, (between - within) / whole) if whole > 0 else None
