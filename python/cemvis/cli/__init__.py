@@ -12,6 +12,7 @@ from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "baseline": ("baseline", "Tell classes of nano-porosity maps apart by plain statistics."),
     "dataset": ("dataset", "Choose located indents as pairs to train on."),
     "homogenise": ("homogenise", "Estimate the elastic modulus of the paste as a whole."),
     "deconvolve": ("deconvolve", "Find the mechanical populations in indents or a map."),
@@ -19,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info", "Show what micrograph files hold."),
     "map": ("map", "Map modulus and hardness over a BSE mosaic."),
     "model": ("model", "Show what a model file holds."),
+    "npm": ("npm", "Map nano-porosity of metal-intruded paste."),
     "reconstruct": ("reconstruct", "Find an image of a given two-point correlation."),
     "register": ("register", "Find where an after-image lies on a before-image."),
     "locate": ("locate", "Locate indents on the mosaic taken before they were made."),

@@ -1,0 +1,129 @@
+"""Nano-porosity maps of images of metal-intruded paste: ``cemvis npm``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cemvis._files import access_errors, check_free
+from cemvis.analysis.porosity.clinker import ClinkerRule
+from cemvis.analysis.porosity.nano_porosity import PorosityCurve
+from cemvis.workflows._npm_files import FIGURES, NpmResult, image_notes, output_names, write_results
+from cemvis.workflows._npm_inputs import NpmConfig, Source, find_images, look_at
+from cemvis.workflows._npm_pass import MappedImage, map_image
+from cemvis.workflows._npm_regions import Region
+from cemvis.workflows._npm_session import SessionAnchors, measure_session
+
+__all__ = ["ClinkerRule", "NpmConfig", "NpmResult", "Region", "npm"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def npm(
+    paths: Sequence[Path],
+    output: Path,
+    config: NpmConfig | None = None,
+    *,
+    curve: PorosityCurve | None = None,
+    overwrite: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> NpmResult:
+    """Calibrate images of metal-intruded paste to equivalent porosity, and write maps, masks, statistics and figures.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Micrographs, or folders of them: then the folders below are kept, so that a folder a class and a specimen
+        becomes a folder a class and a specimen of maps.
+    output : Path
+        A folder.
+    config : NpmConfig, optional
+    curve : PorosityCurve, optional
+        Instead of that of C-S-H with Field's metal at the configured energy.
+    overwrite : bool
+    command : str
+        As it goes into the summary.
+    progress : callable, optional
+        Called with what is being done, steps done and all steps.
+
+    Raises
+    ------
+    InputError
+        If images, masks, regions and settings do not go together.
+    PixelSizeError
+        If a pixel size is unknown or differs.
+    OutputExistsError
+        If an output is there and `overwrite` is not set; tested before work starts.
+    FileAccessError, FileFormatError
+    """
+    config = config or NpmConfig()
+    output = Path(output)
+    images = find_images([Path(path) for path in paths])
+    names = output_names([name for _, name in images], clinker=config.clinker != "none", figures=config.figures)
+    check_free(output, names, overwrite=overwrite)
+    sources = look_at(images, config)
+    sessions = _sessions(sources, config, progress)
+    about: dict[str, Any] = {"method": "given"}
+    if curve is None:
+        found_curve = _curve(config)
+        curve, about = found_curve, _about(found_curve)
+    with access_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        (output / names[0]).unlink(missing_ok=True)
+    mapped: list[MappedImage] = []
+    for number, source in enumerate(sources):
+        if progress is not None:
+            progress("mapping", number, len(sources))
+        each = map_image(source, sessions[source.session], config, curve=curve, output=output)
+        if config.figures:
+            each = _drawn(each, output)
+        mapped.append(each)
+    notes = [note for session in sessions.values() for note in session.notes] + image_notes(mapped)
+    found = NpmResult(config, tuple(mapped), tuple(sessions.values()), tuple(dict.fromkeys(notes)), ())
+    files = write_results(found, output, command=command, curve=about)
+    return replace(found, files=(*files, *(path for each in mapped for path in each.files)))
+
+
+def _sessions(sources: Sequence[Source], config: NpmConfig, progress: Progress | None) -> dict[str, SessionAnchors]:
+    grouped: dict[str, list[Source]] = {}
+    for source in sources:
+        grouped.setdefault(source.session, []).append(source)
+    found = {}
+    for number, (name, members) in enumerate(grouped.items()):
+        if progress is not None:
+            progress("finding anchors", number, len(grouped))
+        found[name] = measure_session(members, config)
+    return found
+
+
+def _curve(config: NpmConfig) -> Any:
+    from cemvis.analysis.porosity.calibration import csh_metal_curve
+
+    return csh_metal_curve(energy_kev=config.energy_kev, method=config.curve)
+
+
+def _about(curve: Any) -> dict[str, Any]:
+    return {
+        "energy_kev": curve.energy_kev,
+        "method": curve.method,
+        "porosity": list(curve.porosity),
+        "eta": list(curve.eta),
+        "standard_error": list(curve.standard_error),
+    }
+
+
+def _drawn(image: MappedImage, output: Path) -> MappedImage:
+    from cemvis.report.style import save_pdf, save_png
+    from cemvis.workflows._npm_figures import figure_of
+
+    stem = output / FIGURES / image.source.name
+    with access_errors(stem.parent):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    figure = figure_of(image)
+    paths = [stem.with_name(f"{stem.name}.{end}") for end in ("png", "pdf")]
+    save_png(figure, paths[0])
+    save_pdf(figure, paths[1])
+    return replace(image, files=(*image.files, *paths))
