@@ -80,20 +80,26 @@ class Counter {
   // Counts the pairs of two lines; no code occurs more than `most` times.
   void take_lines(Coding coding, const std::uint16_t* one, const std::uint16_t* other, std::int64_t count,
                   std::int64_t most) {
-    const bool two = coding == Coding::differences;
-    if (most_ + most > kMostCounted) {
-      empty();
-    }
-    most_ += two ? count / 2 : most;
-    total_ += count;
-    if (!two) {
+    if (coding == Coding::triangular) {
+      make_room(most);
+      total_ += count;
       loops_->count_triangular(one, other, count, cells_.data());
       return;
     }
-    loops_->count_differences(one, other, count, cells_.data());
+    const std::int64_t half = count / 2;
+    take_two(one, other, one + half, other + half, half);
     if (count % 2 != 0) {
+      ++total_;
       ++left_over_[static_cast<std::size_t>(std::abs(one[count - 1] - other[count - 1]))];
     }
+  }
+
+  // Counts the differences of two pairs of lines.
+  void take_two(const std::uint16_t* one, const std::uint16_t* other, const std::uint16_t* one2,
+                const std::uint16_t* other2, std::int64_t count) {
+    make_room(count);
+    total_ += 2 * count;
+    loops_->count_differences(one, other, one2, other2, count, cells_.data());
   }
 
   // Whether the wide counters could overflow soon.
@@ -122,6 +128,14 @@ class Counter {
   }
 
  private:
+  // For increments of which no more than `most` go to one cell.
+  void make_room(std::int64_t most) {
+    if (most_ + most > kMostCounted) {
+      empty();
+    }
+    most_ += most;
+  }
+
   void count_buffer() {
     const std::int64_t count = filled_ / grouping_.group;
     std::uint16_t* codes = buffer_.data();
@@ -248,12 +262,19 @@ class Director {
     Counter counter(*loops_, problem_->limit, problem_->masked);
     const auto shifts = bins_->list(bin);
     const std::int64_t rows = problem_->first.shape[1];
-    for (std::int64_t line = begin; line < end; ++line) {
+    const bool by_twos = problem_->coding == Coding::differences && counter.takes_lines(problem_->coding);
+    std::int64_t together = 1;
+    for (std::int64_t line = begin; line < end; line += together) {
+      together = by_twos && line + 1 < end && line % rows + 1 < rows ? 2 : 1;
       if (lines_[static_cast<std::size_t>(line)].begin >= lines_[static_cast<std::size_t>(line)].end) {
         continue;
       }
       for (const auto& shift : shifts) {
-        count_line(line / rows, line % rows, shift, counter);
+        if (together == 2) {
+          count_two_lines(line / rows, line % rows, shift, counter);
+        } else {
+          count_line(line / rows, line % rows, shift, counter);
+        }
         if (counter.full()) {
           finish(bin, counter);
         }
@@ -267,6 +288,27 @@ class Director {
  private:
   void finish(std::int64_t bin, Counter& counter) {
     result_->add(bin, [&](std::uint64_t* cells) { counter.finish(problem_->cell_of, cells); });
+  }
+
+  // Of images without a mask: lines y and y + 1 have valid pixels from end to end.
+  void count_two_lines(std::int64_t z, std::int64_t y, const Shift& shift, Counter& counter) const {
+    const auto& second = problem_->second;
+    const std::int64_t other_z = z + shift.dz + problem_->offset[0];
+    const std::int64_t other_y = y + shift.dy + problem_->offset[1];
+    if (other_z < 0 || other_z >= second.shape[0] || other_y < 0 || other_y + 1 >= second.shape[1]) {
+      count_line(z, y, shift, counter);
+      count_line(z, y + 1, shift, counter);
+      return;
+    }
+    const auto& first = problem_->first;
+    const std::int64_t right = shift.dx + problem_->offset[2];
+    const std::int64_t end = std::min(first.shape[2], second.shape[2] - right);
+    const std::uint16_t* one = first.line(z, y);
+    const std::uint16_t* other = second.line(other_z, other_y) + right;
+    for (std::int64_t x = std::max<std::int64_t>(0, -right); x < end; x += kSegment) {
+      counter.take_two(one + x, other + x, one + first.stride + x, other + second.stride + x,
+                       std::min(kSegment, end - x));
+    }
   }
 
   void count_line(std::int64_t z, std::int64_t y, const Shift& shift, Counter& counter) const {

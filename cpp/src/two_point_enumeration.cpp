@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <span>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
+#include "two_point_loops.hpp"
 #include "two_point_parts.hpp"
 
 namespace cemvis::pairs {
@@ -39,28 +40,32 @@ Points valid_points(const Codes& codes, std::uint16_t invalid) {
       points.before.push_back(static_cast<std::uint32_t>(points.col.size()));
     }
   }
+  points.col.resize(points.col.size() + kPairSlack);
+  points.code.resize(points.code.size() + kPairSlack);
   return points;
 }
 
-// A displacement from line to line, how far its displacements reach along the line, where their rings are in a table
-// (that of dx at rings + dx), and how many of them no ring exceeds.
+// A displacement from line to line, how far its displacements reach along the line, where the first cells of their
+// rings are in a table (that of dx at bases + dx), and how many of them no ring exceeds.
 struct LineShift {
   std::int64_t dz = 0;
   std::int64_t dy = 0;
   std::int64_t least = 0;
   std::int64_t most = 0;
-  std::int64_t rings = 0;
+  std::int64_t bases = 0;
   std::int64_t together = 0;
 };
 
 struct Disc {
   std::vector<LineShift> lines;
-  std::vector<std::uint16_t> rings;
+  std::vector<std::uint32_t> bases;
 };
 
-Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
+// With `cells` cells a ring. `beyond` displacements along a line that lie out of reach may be looked up, too.
+Disc disc_of(std::int64_t r_max, bool volume, bool everywhere, std::uint32_t cells, std::int64_t beyond) {
   const std::int64_t largest = ring_squares(r_max).most;
   Disc disc;
+  disc.bases.resize(static_cast<std::size_t>(beyond));
   const std::int64_t deep = volume ? r_max : 0;
   for (std::int64_t dz = everywhere ? -deep : 0; dz <= deep; ++dz) {
     for (std::int64_t dy = everywhere || dz > 0 ? -r_max : 0; dy <= r_max; ++dy) {
@@ -69,16 +74,17 @@ Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
         continue;
       }
       const bool right_only = !everywhere && dz == 0 && dy == 0;
-      const auto rings = static_cast<std::int64_t>(disc.rings.size()) + width;
+      const auto bases = static_cast<std::int64_t>(disc.bases.size()) + width;
       std::vector<std::int64_t> seen(static_cast<std::size_t>(r_max) + 1);
       for (std::int64_t dx = -width; dx <= width; ++dx) {
         const std::int64_t ring = ring_of_square(dz * dz + dy * dy + dx * dx);
-        disc.rings.push_back(static_cast<std::uint16_t>(ring));
+        disc.bases.push_back(static_cast<std::uint32_t>(ring) * cells);
         ++seen[static_cast<std::size_t>(ring)];
       }
-      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, rings, std::ranges::max(seen)});
+      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, bases, std::ranges::max(seen)});
     }
   }
+  disc.bases.resize(disc.bases.size() + static_cast<std::size_t>(beyond));
   return disc;
 }
 
@@ -86,6 +92,7 @@ Disc disc_of(std::int64_t r_max, bool volume, bool everywhere) {
 class Tally {
  public:
   static constexpr std::int64_t kMostCells = 262'144;
+  static constexpr std::int64_t kMostCounted = 65535;
 
   Tally(std::int64_t rings, const Problem& problem, Result& result)
       : problem_(&problem),
@@ -93,15 +100,19 @@ class Tally {
         cells_(static_cast<std::size_t>(rings * problem.limit)),
         totals_(cells_.size()) {}
 
-  // What comes until the next call adds no more than `most` to one cell.
-  void begin(std::int64_t most) {
+  [[nodiscard]] static std::uint32_t ring_cells(const Problem& problem) { return problem.limit; }
+
+  // No cell occurs more than `most` times.
+  void take(std::span<const std::uint32_t> cells, std::int64_t most) {
     if (most_ + most > kMostCounted) {
       empty();
     }
     most_ += most;
+    std::uint16_t* counters = cells_.data();
+    for (const auto cell : cells) {
+      ++counters[cell];
+    }
   }
-
-  void add(std::size_t ring, std::uint32_t code) { ++cells_[ring * problem_->limit + code]; }
 
   void finish() {
     empty();
@@ -116,8 +127,6 @@ class Tally {
   }
 
  private:
-  static constexpr std::int64_t kMostCounted = 65535;
-
   void empty() {
     for (std::size_t cell = 0; cell < cells_.size(); ++cell) {
       totals_[cell] += cells_[cell];
@@ -149,14 +158,17 @@ class Sorter {
     }
   }
 
-  void begin(std::int64_t /*most*/) {}
+  [[nodiscard]] static std::uint32_t ring_cells(const Problem& /*problem*/) { return 65536; }
 
-  void add(std::size_t ring, std::uint32_t code) {
-    std::uint16_t* to = next_[ring];
-    *to++ = static_cast<std::uint16_t>(code);
-    next_[ring] = to;
-    if (to == end_[ring]) {
-      count(ring);
+  void take(std::span<const std::uint32_t> cells, std::int64_t /*most*/) {
+    for (const auto cell : cells) {
+      const std::size_t ring = cell >> 16U;
+      std::uint16_t* to = next_[ring];
+      *to++ = static_cast<std::uint16_t>(cell);
+      next_[ring] = to;
+      if (to == end_[ring]) {
+        count(ring);
+      }
     }
   }
 
@@ -193,90 +205,92 @@ class Sorter {
   std::vector<std::uint16_t*> end_;
 };
 
-// Without a jump: whether a is the smaller one can't be foretold.
-inline std::pair<std::uint32_t, std::uint32_t> sorted(std::uint32_t a, std::uint32_t b) {
-  const std::uint32_t differing = (a ^ b) & (0U - static_cast<std::uint32_t>(a > b));
-  return {a ^ differing, b ^ differing};
+CellLoop cell_loop(Coding coding, const PairLoops& loops) {
+  switch (coding) {
+    case Coding::triangular:
+      return loops.triangular_cells;
+    case Coding::ordered:
+      return loops.ordered_cells;
+    case Coding::differences:
+      break;
+  }
+  return loops.difference_cells;
 }
 
+// Gathers the pairs' cells for a sink that counts them, line by line and part by part.
+template <class Sink>
 class Enumerator {
  public:
-  Enumerator(const Problem& problem, std::int64_t r_max, bool volume, Result& result)
+  Enumerator(const Problem& problem, std::int64_t r_max, bool volume, Result& result, Simd level)
       : problem_(&problem),
         r_max_(r_max),
         result_(&result),
+        loop_(cell_loop(problem.coding, pair_loops(level))),
         first_(valid_points(problem.first, problem.first_invalid)),
         second_(valid_points(problem.second, problem.second_invalid)),
-        disc_(disc_of(r_max, volume, problem.everywhere)) {}
+        disc_(disc_of(r_max, volume, problem.everywhere, Sink::ring_cells(problem), second_.cols)) {}
+
+  void run(int threads) const {
+    const std::int64_t parts = std::min<std::int64_t>(lines(), threads);
+    parallel_for(parts, threads, [&](std::int64_t part) { count(part, parts); });
+  }
+
+ private:
+  static constexpr std::size_t kBuffered = 2048;
+
+  struct Buffer {
+    std::vector<std::uint32_t> cells;
+    std::size_t filled = 0;
+    std::int64_t most = 0;  // no cell is there more often
+  };
 
   [[nodiscard]] std::int64_t lines() const { return problem_->first.shape[0] * problem_->first.shape[1]; }
 
   // First pixels in every `step`th line: lines further down have fewer pairs.
   void count(std::int64_t begin, std::int64_t step) const {
-    if ((r_max_ + 1) * problem_->limit <= Tally::kMostCells) {
-      count_into(Tally(r_max_ + 1, *problem_, *result_), begin, step);
-    } else {
-      count_into(Sorter(r_max_ + 1, *problem_, *result_), begin, step);
-    }
-  }
-
- private:
-  template <class Sink>
-  void count_into(Sink sink, std::int64_t begin, std::int64_t step) const {
+    Sink sink(r_max_ + 1, *problem_, *result_);
+    Buffer buffer{std::vector<std::uint32_t>(kBuffered + static_cast<std::size_t>(second_.cols + kPairSlack))};
     const std::int64_t rows = problem_->first.shape[1];
-    for (std::int64_t line = begin; line < lines(); line += step) {
-      for (const auto& shift : disc_.lines) {
+    // Displacement by displacement: lines that lie so far apart meet few rings, whose counters stay in the cache.
+    for (const auto& shift : disc_.lines) {
+      for (std::int64_t line = begin; line < lines(); line += step) {
         const std::int64_t z = line / rows + shift.dz + problem_->offset[0];
         const std::int64_t y = line % rows + shift.dy + problem_->offset[1];
         if (z >= 0 && z < problem_->second.shape[0] && y >= 0 && y < problem_->second.shape[1]) {
-          count_lines(line, z * problem_->second.shape[1] + y, shift, sink);
+          gather(line, z * problem_->second.shape[1] + y, shift, buffer, sink);
         }
       }
     }
+    flush(buffer, sink);
     sink.finish();
   }
 
-  template <class Sink>
-  void count_lines(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink) const {
-    switch (problem_->coding) {
-      case Coding::triangular:
-        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
-          const auto [low, high] = sorted(a, b);
-          return high * (high + 1) / 2 + low;
-        });
-        break;
-      case Coding::ordered:
-        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) { return a + b; });
-        break;
-      case Coding::differences:
-        count_points(line, other, shift, sink, [](std::uint32_t a, std::uint32_t b) {
-          const auto [low, high] = sorted(a, b);
-          return high - low;
-        });
-        break;
-    }
-  }
-
-  template <class Sink, class Code>
-  void count_points(std::int64_t line, std::int64_t other, const LineShift& shift, Sink& sink, const Code& code) const {
+  void gather(std::int64_t line, std::int64_t other, const LineShift& shift, Buffer& buffer, Sink& sink) const {
     const std::int64_t end = first_.index(line, first_.cols);
     for (std::int64_t p = first_.index(line, 0); p < end; ++p) {
       const std::int64_t origin = first_.col[static_cast<std::size_t>(p)] + problem_->offset[2];
-      const std::uint32_t mine = first_.code[static_cast<std::size_t>(p)];
-      const std::uint16_t* rings = disc_.rings.data() + (shift.rings - origin);
-      const std::int32_t* cols = second_.col.data();
-      const std::uint16_t* codes = second_.code.data();
-      sink.begin(shift.together);
-      const std::int64_t last = second_.index(other, origin + shift.most + 1);
-      for (std::int64_t q = second_.index(other, origin + shift.least); q < last; ++q) {
-        sink.add(rings[cols[q]], code(mine, codes[q]));
+      const std::int64_t q = second_.index(other, origin + shift.least);
+      const std::int64_t count = second_.index(other, origin + shift.most + 1) - q;
+      if (buffer.filled >= kBuffered || buffer.most + shift.together > Tally::kMostCounted) {
+        flush(buffer, sink);
       }
+      loop_(first_.code[static_cast<std::size_t>(p)], disc_.bases.data() + (shift.bases - origin),
+            second_.col.data() + q, second_.code.data() + q, count, buffer.cells.data() + buffer.filled);
+      buffer.filled += static_cast<std::size_t>(count);
+      buffer.most += shift.together;
     }
+  }
+
+  static void flush(Buffer& buffer, Sink& sink) {
+    sink.take({buffer.cells.data(), buffer.filled}, buffer.most);
+    buffer.filled = 0;
+    buffer.most = 0;
   }
 
   const Problem* problem_;
   std::int64_t r_max_;
   Result* result_;
+  CellLoop loop_;
   Points first_;
   Points second_;
   Disc disc_;
@@ -284,10 +298,12 @@ class Enumerator {
 
 }  // namespace
 
-void enumerate_pairs(const Problem& problem, std::int64_t r_max, bool volume, Result& result, int threads) {
-  const Enumerator enumerator(problem, r_max, volume, result);
-  const std::int64_t parts = std::min<std::int64_t>(enumerator.lines(), threads);
-  parallel_for(parts, threads, [&](std::int64_t part) { enumerator.count(part, parts); });
+void enumerate_pairs(const Problem& problem, std::int64_t r_max, bool volume, Result& result, int threads, Simd level) {
+  if ((r_max + 1) * problem.limit <= Tally::kMostCells) {
+    Enumerator<Tally>(problem, r_max, volume, result, level).run(threads);
+  } else {
+    Enumerator<Sorter>(problem, r_max, volume, result, level).run(threads);
+  }
 }
 
 }  // namespace cemvis::pairs

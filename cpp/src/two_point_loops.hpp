@@ -15,15 +15,23 @@ inline constexpr std::int64_t kPairSlack = 64;
 // How two pixels' codes make the code of the pair, for pixels side by side.
 using CodeLoop = void (*)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* out);
 
+// The cells of the pairs of one pixel with `count` others: out[x] = bases[cols[x]] + code of `mine` and codes[x].
+// Writes and reads whole blocks, up to kPairSlack elements beyond the count, and the bases of what it reads.
+using CellLoop = void (*)(std::uint16_t mine, const std::uint32_t* bases, const std::int32_t* cols,
+                          const std::uint16_t* codes, std::int64_t count, std::uint32_t* out);
+
 struct PairLoops {
   CodeLoop triangular;   // the place of the unordered pair: j (j + 1) / 2 + i of its smaller code i and its larger j
   CodeLoop ordered;      // min(a + b, 65535)
   CodeLoop differences;  // |a - b|
+  CellLoop triangular_cells;
+  CellLoop ordered_cells;
+  CellLoop difference_cells;
   // One more in the cell of each triangular code.
   void (*count_triangular)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* cells);
-  // One more in the cell of the triangular code of each two differences, one of the first half and one of the second;
-  // of an odd count the last one is left out.
-  void (*count_differences)(const std::uint16_t* a, const std::uint16_t* b, std::int64_t count, std::uint16_t* cells);
+  // One more in the cell of the triangular code of each two differences, of a and b and of a2 and b2.
+  void (*count_differences)(const std::uint16_t* a, const std::uint16_t* b, const std::uint16_t* a2,
+                            const std::uint16_t* b2, std::int64_t count, std::uint16_t* cells);
   // Moves the codes below the limit to the front; returns how many they are.
   std::int64_t (*compact)(std::uint16_t* codes, std::int64_t count, std::uint16_t limit);
   // codes[x] = c0 + base (c1 + base (c2 + ...)) of the `group` codes c_p = codes[x + p count]

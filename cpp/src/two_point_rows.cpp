@@ -39,6 +39,23 @@ void each_with_each(const std::uint16_t* __restrict a, const std::uint16_t* __re
   }
 }
 
+// Pixels of a sparse mask: a block holds most of what lies in one line within reach, so that no jump has to be guessed.
+template <std::uint16_t (*Code)(std::uint16_t, std::uint16_t)>
+void one_with_each(std::uint16_t mine, const std::uint32_t* __restrict bases, const std::int32_t* __restrict cols,
+                   const std::uint16_t* __restrict codes, std::int64_t count, std::uint32_t* __restrict out) {
+  constexpr std::int64_t kFew = 16;
+#pragma GCC unroll 1
+  for (std::int64_t x = 0; x < count; x += kFew) {
+    std::uint16_t pairs[kFew];  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
+    for (std::int64_t i = 0; i < kFew; ++i) {
+      pairs[i] = Code(mine, codes[x + i]);
+    }
+    for (std::int64_t i = 0; i < kFew; ++i) {
+      out[x + i] = bases[cols[x + i]] + pairs[i];
+    }
+  }
+}
+
 // Codes are made a block at a time just before they are counted: the counters' loads and stores, one a cycle, leave
 // room for the arithmetic of the block that follows.
 inline void count_block(const std::uint16_t* codes, std::int64_t count, std::uint16_t* cells) {
@@ -69,17 +86,15 @@ void count_triangular(const std::uint16_t* __restrict a, const std::uint16_t* __
   }
 }
 
-void count_differences(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b, std::int64_t count,
+void count_differences(const std::uint16_t* __restrict a, const std::uint16_t* __restrict b,
+                       const std::uint16_t* __restrict a2, const std::uint16_t* __restrict b2, std::int64_t count,
                        std::uint16_t* cells) {
-  const std::int64_t half = count / 2;
-  const std::uint16_t* a2 = a + half;
-  const std::uint16_t* b2 = b + half;
-  for (std::int64_t x = 0; x < half; x += kBlock) {
+  for (std::int64_t x = 0; x < count; x += kBlock) {
     std::uint16_t codes[kBlock];  // NOLINT(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
     for (std::int64_t i = 0; i < kBlock; ++i) {
       codes[i] = triangular_code(difference_code(a[x + i], b[x + i]), difference_code(a2[x + i], b2[x + i]));
     }
-    count_block(codes, half - x, cells);
+    count_block(codes, count - x, cells);
   }
 }
 
@@ -147,6 +162,9 @@ constinit const PairLoops pair_loops = {
     each_with_each<triangular_code>,
     each_with_each<ordered_code>,
     each_with_each<difference_code>,
+    one_with_each<triangular_code>,
+    one_with_each<ordered_code>,
+    one_with_each<difference_code>,
     count_triangular,
     count_differences,
     compact,
