@@ -22,11 +22,11 @@ namespace {
 // Seconds, measured: of a pair of places counted directly in many pair codes, two at a time and more at a time; of
 // dropping an invalid one; of a pair of valid pixels counted in few and in many codes; of a line for each displacement.
 constexpr double kDirectPair = 0.45e-9;
-constexpr double kDirectTwo = 0.28e-9;
+constexpr double kDirectTwo = 0.25e-9;
 constexpr double kDirectMany = 0.2e-9;
 constexpr double kCompact = 0.5e-9;
-constexpr double kEnumeratedFew = 3e-9;
-constexpr double kEnumeratedMany = 7e-9;
+constexpr double kEnumeratedFew = 2e-9;
+constexpr double kEnumeratedMany = 6e-9;
 constexpr double kDirectLine = 8e-9;
 constexpr double kEnumeratedLine = 6e-9;
 
