@@ -65,7 +65,7 @@ def test_different_textures_differ_and_equal_ones_do_not() -> None:
     assert differ is not None
     assert alike is not None
     assert differ.distance_p <= 0.02
-    assert differ.distance > 3 * differ.usual_distance
+    assert differ.distance > 2 * differ.usual_distance
     assert alike.distance_p > 0.05
 
 
