@@ -10,6 +10,7 @@
 #include <numeric>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -24,6 +25,7 @@ constexpr double kCooling = 1e-3;
 constexpr std::int64_t kLongestShift = 3;
 // Where exp() is 0 to all practical purposes.
 constexpr double kHopeless = 40.0;
+constexpr std::int64_t kMostCost = 0x4000000000000000;  // 2^62
 
 using Nearest = std::vector<std::int32_t>;
 
@@ -291,7 +293,7 @@ double mean_increase(const Path& path, Random& random) {
 bool is_permutation(std::span<const std::int32_t> order) {
   std::vector<bool> seen(order.size());
   for (const std::int32_t thing : order) {
-    if (thing < 0 || at(thing) >= order.size() || seen[at(thing)]) {
+    if (thing < 0 || std::cmp_greater_equal(thing, order.size()) || seen[at(thing)]) {
       return false;
     }
     seen[at(thing)] = true;
@@ -303,7 +305,7 @@ void check_weights(const PathWeights& weights) {
   if (weights.rows < 1 || weights.rows != weights.cols || weights.rows > std::numeric_limits<std::int32_t>::max()) {
     throw std::invalid_argument("weights must be a square matrix");
   }
-  const std::int64_t most = (std::int64_t{1} << 62) / weights.rows;
+  const std::int64_t most = kMostCost / weights.rows;
   for (std::int64_t a = 0; a < weights.rows; ++a) {
     for (std::int64_t b = 0; b < a; ++b) {
       const std::int64_t weight = weights.at(a, b);
@@ -346,8 +348,7 @@ void anneal(Path& path, PathRun& run, std::int64_t moves, std::span<std::int32_t
 }  // namespace
 
 std::int64_t path_cost(const PathWeights& weights, std::span<const std::int32_t> order) {
-  if (weights.rows != weights.cols || static_cast<std::int64_t>(order.size()) != weights.rows ||
-      !is_permutation(order)) {
+  if (weights.rows != weights.cols || order.size() != at(weights.rows) || !is_permutation(order)) {
     throw std::invalid_argument("an order must name each row of the weights once");
   }
   std::int64_t cost = 0;

@@ -7,6 +7,7 @@
 #include <span>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cemvis/parallel.hpp"
@@ -35,7 +36,7 @@ constexpr std::int64_t kLineBytes = 64;
 // Maps along either side of what one thread takes at a time: two such sides of 8 KiB a map stay in its cache.
 constexpr std::int64_t kMostTaskMaps = 32;
 // Differences that are worth a thread of their own.
-constexpr std::int64_t kThreadWork = 1 << 20;
+constexpr std::int64_t kThreadWork = 1000000;
 
 std::int64_t divided_up(std::int64_t count, std::int64_t by) { return (count + by - 1) / by; }
 
@@ -157,7 +158,7 @@ void add_all(const ImageView<T>& maps, const ImageView<T>* others, std::span<Sum
   if (others != nullptr && others->cols != maps.cols) {
     throw std::invalid_argument("maps that are compared must have equally many pixels");
   }
-  if (static_cast<std::int64_t>(out.size()) != maps.rows * cols) {
+  if (std::cmp_not_equal(out.size(), maps.rows * cols)) {
     throw std::invalid_argument("out must have a number for each pair of maps");
   }
   if (threads < 1) {

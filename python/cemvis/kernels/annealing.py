@@ -33,7 +33,7 @@ Order = NDArray[np.intp]
 RESTARTS = 4
 MOVES_EACH = 10_000
 """Moves of a run, for each thing in the path."""
-WARM = 0.02
+WARM = 0.1
 """First temperature of a run that begins with a given order, relative to that of one that begins anywhere."""
 
 
