@@ -125,12 +125,12 @@ void test_strides() {
 
 // The largest differences of whole blocks: the sums of a tile must not overflow.
 void test_extremes() {
-  Maps<std::uint16_t> black_and_white{std::vector<std::uint16_t>(2 * 10000, 0), 2, 10000};
+  Maps<std::uint16_t> black_and_white{std::vector<std::uint16_t>(20000, 0), 2, 10000};
   std::fill(black_and_white.pixels.begin() + 10000, black_and_white.pixels.end(), std::uint16_t{65535});
   std::vector<std::uint64_t> out(4);
   cemvis::add_differences(black_and_white.view(), out, 1);
   CEMVIS_CHECK(out == (std::vector<std::uint64_t>{0, 655350000, 655350000, 0}));
-  Maps<float> large{std::vector<float>(2 * 10000, -1e36F), 2, 10000};
+  Maps<float> large{std::vector<float>(20000, -1e36F), 2, 10000};
   std::fill(large.pixels.begin() + 10000, large.pixels.end(), 1e36F);
   std::vector<double> sums(4);
   cemvis::add_differences(large.view(), sums, 1);
