@@ -66,7 +66,7 @@ def command(
     ROOT holds a folder a class, <class>/<specimen>/<region>.tif or <class>/<region>.tif, as `cemvis npm` writes
     them, or is a list (maps.csv: file, class, specimen, region). Each map is given the class whose mean is nearest,
     with all maps in the means, and without those of its own region and specimen. The classes' means are compared by
-    analysis of variance and Tukey-Kramer, over maps and, since maps of one region are alike, over regions and specimens.
+    analysis of variance and Tukey-Kramer, over maps and, since maps of one region are alike, by region and specimen.
 
     Writes baseline.json, baseline_maps.csv, identification.csv, tukey_kramer.csv, bands.csv and a figure.
     """

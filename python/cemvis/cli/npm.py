@@ -48,7 +48,7 @@ def _range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     try:
         low, high = (float(part) for part in value.split(","))
     except ValueError as error:
-        msg = f"{value!r} is not two numbers such as 0.05,0.25"
+        msg = f"{value!r} is not two numbers such as 0.05,0.28"
         raise click.BadParameter(msg) from error
     return low, high
 
@@ -92,7 +92,7 @@ def _range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 )
 @click.option(
     "--clinker-range",
-    default="0.05,0.25",
+    default="0.05,0.28",
     show_default=True,
     metavar="LOW,HIGH",
     callback=_range,

@@ -108,7 +108,7 @@ def flat_peaks(counts: NDArray[Any], greys: NDArray[np.float64]) -> list[Peak]:
     """Return the peaks of a histogram of flat windows, from dark to bright.
 
     The histogram is smoothed by 0.8 % of the range of greys; two maxima are two peaks if the dip between them goes
-    below 80 % of the lower one. A peak's grey is the mean grey around its maximum.
+    below 80 % of the lower one. A peak's grey is that of its maximum, between the bins.
 
     Parameters
     ----------
@@ -128,12 +128,18 @@ def flat_peaks(counts: NDArray[Any], greys: NDArray[np.float64]) -> list[Peak]:
     dips = [int(low + np.argmin(smooth[low:high])) for low, high in pairwise(tops)]
     found = []
     for at, left, right in zip(tops, [0, *dips], [*dips, counts.size], strict=True):
-        reach = round(2 * width)
-        near = slice(max(left, at - reach), min(right, at + reach + 1))
-        weight = counts[near].sum()
-        grey = float((counts[near] * greys[near]).sum() / weight) if weight else float(greys[at])
+        grey = float(np.interp(_vertex(smooth, at), np.arange(counts.size), greys))
         found.append(Peak(grey, float(counts[left:right].sum() / total)))
     return found
+
+
+def _vertex(smooth: NDArray[np.float64], at: int) -> float:
+    """Return where a peak's top lies between bins: the vertex of the parabola through the logarithms beside it."""
+    if not 0 < at < smooth.size - 1 or smooth[at - 1] <= 0 or smooth[at + 1] <= 0:
+        return float(at)
+    left, top, right = np.log(smooth[at - 1 : at + 2])
+    bend = left - 2 * top + right
+    return float(at) if bend >= 0 else at + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
 
 
 def _tops(smooth: NDArray[np.float64]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -130,7 +131,7 @@ def compare_means(
     C. Y. Kramer, Extension of multiple range tests to group means with unequal numbers of replications, Biometrics 12
     (1956) 307-310, doi:10.2307/3001469.
     """
-    from scipy.stats import f_oneway, studentized_range, tukey_hsd
+    from scipy.stats import f_oneway, studentized_range
 
     fraction(level, name="level")
     groups = [values[labels == number] for number in range(len(classes))]
@@ -147,15 +148,16 @@ def compare_means(
     if varies:
         tested = f_oneway(*groups)
         f_value, p_value = float(tested.statistic), float(tested.pvalue)
-        p_values = np.asarray(tukey_hsd(*groups).pvalue)
-    else:
-        p_values = np.array([[float(one == other) for other in means] for one in means])
-    q = float(studentized_range.ppf(level, len(groups), freedom))
+    q = _quantile(level, len(groups), freedom)
     pairs = []
     for i, j in combinations(range(len(groups)), 2):
-        critical = q * math.sqrt(within / 2 * (1 / counts[i] + 1 / counts[j])) if varies else 0.0
+        error = math.sqrt(within / 2 * (1 / counts[i] + 1 / counts[j])) if varies else 0.0
         difference = abs(means[i] - means[j])
-        pairs.append(PairTest(classes[i], classes[j], means[i], means[j], difference, critical, float(p_values[i, j])))
+        if varies:
+            pair_p = float(studentized_range.sf(difference / error, len(groups), freedom))
+        else:
+            pair_p = float(difference == 0)
+        pairs.append(PairTest(classes[i], classes[j], means[i], means[j], difference, q * error, pair_p))
     return MeansTest(
         feature=feature,
         unit=unit,
@@ -169,6 +171,14 @@ def compare_means(
         mean_square_within=within,
         pairs=tuple(pairs),
     )
+
+
+@cache
+def _quantile(level: float, classes: int, freedom: int) -> float:
+    """Return the studentised range's quantile, kept because it is slow to compute."""
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(level, classes, freedom))
 
 
 def observations_for_range(critical_range: float, sd: float, *, classes: int, level: float) -> float:
