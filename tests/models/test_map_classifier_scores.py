@@ -78,10 +78,21 @@ def test_all_right_is_not_certain() -> None:
     labels, _, region = clustered(20, 3)
     found = classifier_scores(labels, labels, region, region, classes=("a", "b"))
     assert found.accuracy == 1.0
+    # The mean of two shares, each Jeffreys' posterior of three right of three.
+    shares = np.random.default_rng(1).beta(3.5, 0.5, size=(100_000, 2)).mean(axis=1)
+    assert found.interval.low == pytest.approx(np.quantile(shares, 0.025), abs=0.02)
     assert found.interval.high == 1.0
-    assert found.interval.low == pytest.approx(0.025 ** (1 / 6))
     none = classifier_scores(labels, 1 - labels, region, region, classes=("a", "b"))
-    assert (none.interval.low, none.interval.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 6)))
+    assert none.interval.low == 0.0
+    assert none.interval.high == pytest.approx(1 - np.quantile(shares, 0.025), abs=0.02)
+
+
+def test_one_answer_for_all_is_not_certain_either() -> None:
+    labels, _, region = clustered(20, 3)
+    found = classifier_scores(labels, np.zeros_like(labels), region, region, classes=("a", "b"))
+    assert found.accuracy == 0.5
+    assert found.interval.low < 0.4
+    assert found.interval.high > 0.6
 
 
 def test_answers_that_do_not_fit_are_refused() -> None:

@@ -12,10 +12,12 @@ from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "classify": ("classify", "Tell classes of nano-porosity maps apart."),
     "baseline": ("baseline", "Tell classes of nano-porosity maps apart by plain statistics."),
     "dataset": ("dataset", "Choose located indents as pairs to train on."),
     "homogenise": ("homogenise", "Estimate the elastic modulus of the paste as a whole."),
     "deconvolve": ("deconvolve", "Find the mechanical populations in indents or a map."),
+    "explain": ("explain", "Explain where a network's answers come from."),
     "indents": ("indents", "Read an indenter's files into one table of indents."),
     "info": ("info", "Show what micrograph files hold."),
     "map": ("map", "Map modulus and hardness over a BSE mosaic."),

@@ -19,7 +19,9 @@ RESAMPLINGS = 2000
 class AccuracyInterval:
     """A 95 % interval of an accuracy, from resampling whole specimens or regions.
 
-    Maps of one region are alike, so resampling maps one by one would make the interval too narrow.
+    Maps of one region are alike, so resampling maps one by one would make the interval too narrow. Where all groups of
+    a class did equally well (all right, say), resampling them shows no doubt at all; the share of that class is then
+    drawn as if each group were one trial (Jeffreys' prior). The interval always holds the accuracy.
 
     Attributes
     ----------
@@ -160,29 +162,68 @@ def _share(part: int, whole: int) -> float:
 def _interval(
     labels: Labels, right: NDArray[np.bool_], specimens: Labels, regions: Labels, by: str, seed: int
 ) -> AccuracyInterval:
-    """Resample whole groups within each class; where nothing varies, take the exact interval of one trial a group."""
+    """Resample whole groups within each class."""
     for name, groups in (("specimen", specimens), ("region", regions)):
         if (name == "specimen" and by != "specimen") or _fewest(labels, groups) < 2:
             continue
-        numbers, of_map = np.unique(groups, return_inverse=True)
-        maps = np.bincount(of_map)
-        hits = np.bincount(of_map, right)
-        class_of = np.array([labels[of_map == index][0] for index in range(len(numbers))])
-        rng = np.random.default_rng([seed, 19])
-        total = np.zeros((2, RESAMPLINGS))
-        for label in np.unique(class_of):
-            mine = np.flatnonzero(class_of == label)
-            drawn = rng.choice(mine, size=(RESAMPLINGS, len(mine)))
-            total += np.stack([hits[drawn].sum(axis=1), maps[drawn].sum(axis=1)])
-        low, high = np.quantile(total[0] / total[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        tail = ((1 - LEVEL) / 2) ** (1 / len(numbers))
-        if right.all():
-            low = tail
-        elif not right.any():
-            high = 1 - tail
-        return AccuracyInterval(float(low), float(high), name, len(numbers))
+        total, count = _resampled(labels, groups, right, seed, unsure=True)
+        low, high = np.quantile(total / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        share = float(right.mean())
+        return AccuracyInterval(min(float(low), share), max(float(high), share), name, len(np.unique(groups)))
     return AccuracyInterval(None, None, "none", len(np.unique(regions)))
 
 
 def _fewest(labels: Labels, groups: Labels) -> int:
     return min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+
+
+def accuracy_difference(
+    labels: Labels, right: NDArray[np.bool_], other_right: NDArray[np.bool_], groups: Labels, *, seed: int = 0
+) -> tuple[float, float | None, float | None]:
+    """Return by how much one accuracy is above another on the same maps, and its 95 % interval.
+
+    Whole groups are resampled within each class, the same for both; None where a class has one group alone.
+
+    Parameters
+    ----------
+    labels : (n,) int
+        Class of each map.
+    right, other_right : (n,) bool
+        Whether each of the two told it.
+    groups : (n,) int
+        Specimen or region of each map.
+    seed : int
+    """
+    gain = right.astype(np.float64) - other_right
+    value = float(gain.mean())
+    if _fewest(labels, groups) < 2:
+        return value, None, None
+    drawn_gain, drawn_maps = _resampled(labels, groups, gain, seed)
+    low, high = np.quantile(drawn_gain / drawn_maps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return value, float(low), float(high)
+
+
+def _resampled(
+    labels: Labels, groups: Labels, values: NDArray[Any], seed: int, *, unsure: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return sums of values and numbers of maps, (resamplings,) each, over groups drawn within each class.
+
+    With `unsure`, values are right or wrong, and a class whose groups all did equally well gets Jeffreys' doubt.
+    """
+    numbers, of_map = np.unique(groups, return_inverse=True)
+    maps, sums = np.bincount(of_map), np.bincount(of_map, values)
+    class_of = np.array([labels[of_map == index][0] for index in range(len(numbers))])
+    rng = np.random.default_rng([seed, 19])
+    total, count = np.zeros(RESAMPLINGS), np.zeros(RESAMPLINGS)
+    for label in np.unique(class_of):
+        mine = np.flatnonzero(class_of == label)
+        drawn = rng.choice(mine, size=(RESAMPLINGS, len(mine)))
+        share = sums[mine] / maps[mine]
+        if unsure and np.ptp(share) == 0:
+            right = share[0] * len(mine)
+            total += maps[mine].sum() * rng.beta(right + 0.5, len(mine) - right + 0.5, size=RESAMPLINGS)
+            count += maps[mine].sum()
+        else:
+            total += sums[drawn].sum(axis=1)
+            count += maps[drawn].sum(axis=1)
+    return total, count

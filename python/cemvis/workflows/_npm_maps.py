@@ -123,8 +123,9 @@ def read_map_set(
     sources : sequence of Path
         Folders with a sub-folder a class, ``<class>/<specimen>/<region>.tif`` or ``<class>/<region>.tif`` (then one
         specimen, named after the class), or lists, ``maps.csv`` with the columns file, class, specimen, region and
-        perhaps session (files relative to the list). A folder that holds a maps.csv is that list. In other folders, names that end in .micf, .clinker, .modified, .truth
-        or .bse before their suffix are passed over, as is all in folders beginning with "." or "_".
+        perhaps session (files relative to the list). A folder that holds a maps.csv is that list. In others, names
+        that end in .micf, .clinker, .modified, .truth or .bse before their suffix are passed over, as is all in folders
+        beginning with "." or "_".
     size_px : int
         Larger images are cut into maps that do not overlap; what is left at the right and below is not used.
     pixel_size_um : float, optional

@@ -1,0 +1,270 @@
+"""One training and test of a classifier: a fold, on maps of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cemvis import __version__
+from cemvis.models.calibration_curve import fitted_temperature, probabilities, reliability
+from cemvis.models.class_splits import ClassSplit
+from cemvis.models.deep_features import Backbone
+from cemvis.models.history import History
+from cemvis.models.map_classifier import seeded, train_head, train_pore_network
+from cemvis.models.map_classifier_model import (
+    BACKBONE,
+    NETWORK,
+    PORE_NETWORK,
+    STATISTICS,
+    ClassModel,
+    ClassTest,
+    ClassTraining,
+    network_arrays,
+)
+from cemvis.models.map_classifier_predict import ClassPredictor
+from cemvis.models.map_classifier_scores import ClassifierScores, classifier_scores
+from cemvis.models.map_examples import Levels
+from cemvis.models.pore_network import CHANNELS
+from cemvis.models.trainer_config import TrainerConfig
+from cemvis.workflows._classify_store import sigma_of
+from cemvis.workflows._npm_maps import MapSet
+
+Floats = NDArray[np.float64]
+
+HEAD_EPOCHS, HEAD_RATE = 60, 0.02
+_SEEN_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all folds share."""
+
+    maps: MapSet
+    classifier: str
+    describe: str
+    trainer: TrainerConfig
+    channels: tuple[int, ...]
+    augment: bool
+    backbone: Backbone | None
+    threads: int | None
+    warnings: tuple[str, ...]
+    folds: int
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A trained classifier and what it said of the maps it was tested on.
+
+    Attributes
+    ----------
+    model : ClassModel
+    split : ClassSplit
+    history : History or None
+        Of a network or a linear head.
+    test_scores : (n, classes) float64
+        Before the temperature.
+    """
+
+    model: ClassModel
+    split: ClassSplit
+    history: History | None
+    test_scores: Floats
+
+
+def run_fold(
+    job: Job,
+    split: ClassSplit,
+    levels: Levels,
+    *,
+    features: str,
+    fold: int,
+    checkpoint: Path | None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Fold:
+    """Train on one part, choose epoch and temperature by the second, and test on the third."""
+    labels = job.maps.labels()
+    trainer = seeded(job.trainer, fold)
+    model, history = _trained(job, split, levels, labels, trainer, features, fold, checkpoint, progress)
+    predictor = ClassPredictor(model, backbone=job.backbone, device=trainer.device, threads=job.threads)
+    validation = predictor.scores(levels, split.validation)
+    model = replace(model, temperature=fitted_temperature(validation, labels[split.validation]))
+    test_scores = predictor.scores(levels, split.test)
+    found = tested(job.maps, split, test_scores.argmax(axis=1), split.test, seed=job.trainer.seed)
+    probability = probabilities(test_scores, temperature=model.temperature)
+    error = reliability(probability, labels[split.test]).expected_error
+    return Fold(replace(model, test=test_of(found, error)), split, history, test_scores)
+
+
+def tested(
+    maps: MapSet, split: ClassSplit, answers: NDArray[np.intp], indices: NDArray[np.intp], *, seed: int
+) -> ClassifierScores:
+    """Compare the answers on some maps with their classes."""
+    return classifier_scores(
+        maps.labels()[indices],
+        answers,
+        maps.specimens()[indices],
+        maps.regions()[indices],
+        classes=maps.classes,
+        by=split.tested_by,
+        seed=seed,
+    )
+
+
+def test_of(found: ClassifierScores, expected_error: float) -> ClassTest:
+    """Return what a model's file says of its test."""
+    interval = found.interval
+    return ClassTest(
+        found.accuracy,
+        found.balanced_accuracy,
+        found.chance,
+        interval.low,
+        interval.high,
+        interval.by,
+        interval.groups,
+        expected_error,
+    )
+
+
+def _trained(
+    job: Job,
+    split: ClassSplit,
+    levels: Levels,
+    labels: NDArray[np.intp],
+    trainer: TrainerConfig,
+    features: str,
+    fold: int,
+    checkpoint: Path | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[ClassModel, History | None]:
+    arrays: dict[str, NDArray[Any]] = {}
+    history = None
+    name = f"{features}, fold {fold + 1} of {job.folds}" if job.folds > 1 else features
+    if job.describe == NETWORK:
+        identity = {"maps": job.maps.digest, "features": features, "train": split.train.tolist()}
+        found = train_pore_network(
+            levels,
+            labels,
+            split.train,
+            split.validation,
+            classes=len(job.maps.classes),
+            size_px=job.maps.size_px,
+            config=trainer,
+            channels=job.channels,
+            augment=job.augment,
+            checkpoint=checkpoint,
+            job={**identity, "channels": list(job.channels), "augment": job.augment},
+            progress=None if progress is None else lambda at: progress(f"training, {name}", at.step, at.steps),
+        )
+        arrays, history = network_arrays(found.network), found.history
+    if job.classifier == BACKBONE:
+        head, history = _head(job, split, levels, labels, trainer)
+        arrays |= head
+    elif job.classifier != PORE_NETWORK:
+        arrays["learner.labels"] = labels[split.train].astype(np.float64)
+        arrays["learner.features"] = _described(job, levels, split.train, arrays, features, trainer)
+    return _model(job, split, features, fold, trainer, arrays), history
+
+
+def _described(
+    job: Job,
+    levels: Levels,
+    indices: NDArray[np.intp],
+    arrays: dict[str, NDArray[Any]],
+    features: str,
+    trainer: TrainerConfig,
+) -> Floats:
+    """Return the features that a learner is fitted to."""
+    from cemvis.models.map_classifier import network_features
+    from cemvis.models.map_classifier_statistics import map_statistics
+
+    if job.describe == STATISTICS:
+        return map_statistics(levels, indices, threads=job.threads)
+    if job.describe == BACKBONE:
+        assert job.backbone is not None
+        return job.backbone.of(levels, indices, device=trainer.device)
+    whole = {name: each for name, each in arrays.items() if name.startswith("network.")}
+    alone = _model(replace(job, classifier=PORE_NETWORK), None, features, 0, trainer, whole)
+    return network_features(alone.pore_network(), levels, indices, device=trainer.device)
+
+
+def _head(
+    job: Job, split: ClassSplit, levels: Levels, labels: NDArray[np.intp], trainer: TrainerConfig
+) -> tuple[dict[str, NDArray[Any]], History]:
+    """Train a linear layer on the backbone's features, standardised by the maps trained on."""
+    assert job.backbone is not None
+    chosen = np.concatenate([split.train, split.validation])
+    found = job.backbone.of(levels, chosen, device=trainer.device)
+    mean, sd = found[: len(split.train)].mean(axis=0), found[: len(split.train)].std(axis=0)
+    scale = np.where(sd > 1e-12 * (1.0 + np.abs(mean)), sd, 1.0)
+    parts = np.arange(len(split.train)), np.arange(len(split.train), len(chosen))
+    config = replace(trainer, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, plateau_epochs=3, stop_after=8, device="cpu")
+    head, history = train_head(
+        (found - mean) / scale, labels[chosen], *parts, classes=len(job.maps.classes), config=config
+    )
+    weight, bias = (each.detach().double().numpy() for each in (head.weight, head.bias))
+    return {"head.weight": weight, "head.bias": bias, "head.mean": mean, "head.scale": scale}, history
+
+
+def _model(
+    job: Job,
+    split: ClassSplit | None,
+    features: str,
+    fold: int,
+    trainer: TrainerConfig,
+    arrays: dict[str, NDArray[Any]],
+) -> ClassModel:
+    """Return a model that was not tested yet."""
+    maps = job.maps
+    nothing = np.empty(0, np.intp)
+    parts = (nothing,) * 3 if split is None else (split.train, split.validation, split.test)
+    seen = np.unique(maps.regions()[np.concatenate(parts[:2])])
+    return ClassModel(
+        classifier=job.classifier,
+        describe=job.describe,
+        classes=maps.classes,
+        features=features,
+        sigma_px=sigma_of(features),
+        size_px=maps.size_px,
+        pixel_size_um=maps.pixel_size_um,
+        temperature=1.0,
+        channels=job.channels if job.describe == NETWORK else (),
+        backbone=job.backbone.name if job.backbone and job.describe == BACKBONE else "",
+        backbone_digest=job.backbone.digest if job.backbone and job.describe == BACKBONE else "",
+        training=ClassTraining(
+            maps_digest=maps.digest,
+            train_maps=len(parts[0]),
+            validation_maps=len(parts[1]),
+            test_maps=len(parts[2]),
+            seen=tuple(maps.region_digests[region][:_SEEN_DIGITS] for region in seen),
+            tested_by="none" if split is None else split.tested_by,
+            validated_by="none" if split is None else split.validated_by,
+            seed=trainer.seed,
+            fold=fold + 1,
+            folds=job.folds,
+        ),
+        test=ClassTest(0.0, 0.0, 0.0, None, None, "none", 0, 0.0),
+        warnings=job.warnings,
+        version=__version__,
+        arrays=arrays,
+    )
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """Return what all folds share, JSON-ready."""
+    backbone = None if job.backbone is None else {"name": job.backbone.name, "digest": job.backbone.digest}
+    return {
+        "classifier": job.classifier,
+        "describe": job.describe,
+        "channels": list(job.channels) if job.describe == NETWORK else [],
+        "augment": job.augment,
+        "backbone": backbone,
+        "trainer": asdict(job.trainer) if job.describe == NETWORK or job.classifier == BACKBONE else None,
+    }
+
+
+__all__ = ["CHANNELS", "Fold", "Job", "job_json", "run_fold", "test_of", "tested"]
