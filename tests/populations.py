@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
+
+from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +32,16 @@ def two_far_apart(count: int, *, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
     rng = np.random.default_rng(seed)
     second = rng.random(count) < 0.3
     return np.where(second, rng.normal(60, 5, count), rng.normal(20, 2, count)), second
+
+
+@contextmanager
+def few_tried(most: int) -> Iterator[None]:
+    """Have commands try up to `most` normal populations, not eight and skew-normal ones, which take long."""
+    module = "cemvis.analysis.indentation.deconvolution.deconvolve"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{module}.Settings", partial(Settings, most=most))
+        patch.setattr(f"{module}.families_compared", lambda _data, _mixture: None)
+        yield
 
 
 def naive_log_likelihood(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cemvis.workflows._deconvolve_figures import shortest
 from cemvis.workflows._deconvolve_map import MapFolder, grouped_map
 from cemvis.workflows._deconvolve_sources import read_tables
 from cemvis.workflows.deconvolve import deconvolve_files
-from populations import drawn, two_far_apart
+from populations import drawn, few_tried, two_far_apart
 
 QUICK = ("--starts", "5", "--resamplings", "20", "-q")
 
@@ -68,6 +69,17 @@ def done(table) -> tuple[Path, Result]:
     return output, run(table, "-o", output, *QUICK)
 
 
+@pytest.fixture
+def few_populations() -> Iterator[None]:
+    with few_tried(3):
+        yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch) -> None:
+    monkeypatch.setattr("cemvis.workflows._deconvolve_figures._save", lambda *_: None)
+
+
 def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     output, result = done
     assert result.exit_code == 0, result.output
@@ -91,6 +103,7 @@ def test_command_writes_tables_a_figure_and_a_summary(done, table) -> None:
     selection = pd.read_csv(output / "selection.csv")
     best = selection[selection["properties"] == "modulus"].sort_values("bic").iloc[0]
     assert best["populations"] == 2
+    assert selection.groupby("properties")["populations"].max().tolist() == [8, 8, 8]
     settled = pd.read_csv(output / "convergence.csv")
     assert set(settled["indents"]) == {100, 200, 240}
     assert record["found"]["modulus"]["settling"]["values"] == [100, 200, 240]
@@ -122,6 +135,7 @@ def test_resamplings_are_written_as_they_were_drawn(done) -> None:
             assert one["sd_gpa"].median() == pytest.approx(row[f"{kind}_sd_gpa"], rel=0.2)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_same_seed_gives_the_same_files_and_nothing_is_replaced_unasked(done, table, tmp_path) -> None:
     output, _ = done
     again = deconvolve_like(table, tmp_path / "again")
@@ -144,6 +158,7 @@ def deconvolve_like(table: Path, output: Path) -> Path:
     return output
 
 
+@pytest.mark.usefixtures("few_populations")
 def test_map_gets_populations_with_uncertain_cells_marked(tmp_path) -> None:
     values = two_far_apart(70 * 20, seed=2)[0].reshape(70, 20)
     values[:3, :4] = np.nan
@@ -174,6 +189,7 @@ def test_map_gets_populations_with_uncertain_cells_marked(tmp_path) -> None:
     assert not list((tmp_path / "out").glob("population_*"))
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_maps_of_a_few_cells_speak_of_cells_and_blocks(tmp_path) -> None:
     folder = write_map(tmp_path / "map", two_far_apart(6, seed=2)[0].reshape(3, 2))
     result = run(folder, "-o", tmp_path / "out", *QUICK, "--populations", "1")
@@ -183,6 +199,7 @@ def test_maps_of_a_few_cells_speak_of_cells_and_blocks(tmp_path) -> None:
     assert (interval["resampled"], interval["units"]) == ("cells", 6)
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_indents_can_sort_the_cells_of_a_map(tmp_path, table) -> None:
     folder = write_map(tmp_path / "map", np.tile([20.0, 60.0, np.nan], (9, 5)))
     result = run(table, "-o", tmp_path / "out", *QUICK, "--property", "modulus", "--map", folder)
@@ -236,6 +253,7 @@ def test_tables_and_folders_are_joined_by_batch(tmp_path) -> None:
     assert len(found.values["modulus"]) == 60
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_missing_values_are_left_out_and_counted(tmp_path) -> None:
     modulus = two_far_apart(400, seed=1)[0]
     modulus[::4] = np.nan
@@ -302,6 +320,7 @@ def test_other_bad_inputs_are_refused(tmp_path, table) -> None:
         assert run(table, "-o", tmp_path / "out", *arguments).exit_code == 2
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_hydration_is_told_with_its_intervals_or_why_it_is_not(tmp_path) -> None:
     path = tmp_path / "t.csv"
     pd.DataFrame({"modulus_gpa": drawn(1200, seed=3), "batch": np.arange(1200) % 10}).query("modulus_gpa > 0").to_csv(
@@ -321,6 +340,7 @@ def test_hydration_is_told_with_its_intervals_or_why_it_is_not(tmp_path) -> None
     assert json.loads((tmp_path / "two" / "populations.json").read_text())["hydration"] == {}
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_one_batch_is_answered_with_the_caveat(tmp_path) -> None:
     path = write_table(tmp_path / "t.csv", count=200, batches=1)
     arguments = ("--property", "modulus", "--populations", "2", "--fractions", "?,0.3", "--names", "soft,hard")
@@ -332,6 +352,7 @@ def test_one_batch_is_answered_with_the_caveat(tmp_path) -> None:
     assert found["fraction"].tolist() == pytest.approx([0.7, 0.3])
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_four_batches_are_told_how_alike_their_indents_are(tmp_path) -> None:
     modulus, _ = two_far_apart(400, seed=1)
     modulus += np.repeat([-6.0, 0.0, 2.0, 5.0], 100)
@@ -352,6 +373,7 @@ def test_captions_tell_files_of_one_name_apart() -> None:
     assert shortest([Path("map")]) == ["map"]
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_a_handful_of_indents_is_answered_with_what_it_is_worth(tmp_path) -> None:
     path = write_table(tmp_path / "t.csv", count=4, batches=1)
     result = run(path, "-o", tmp_path / "out", *QUICK)
@@ -363,6 +385,7 @@ def test_a_handful_of_indents_is_answered_with_what_it_is_worth(tmp_path) -> Non
     assert refused.output.count("\n") == 1
 
 
+@pytest.mark.usefixtures("few_populations")
 def test_joint_populations_alone_are_drawn(tmp_path, table) -> None:
     result = run(table, "-o", tmp_path / "out", *QUICK, "--property", "joint", "--populations", "2")
     assert result.exit_code == 0, result.output
@@ -370,6 +393,7 @@ def test_joint_populations_alone_are_drawn(tmp_path, table) -> None:
     assert (tmp_path / "out" / "convergence.csv").read_text() == "properties,indents,population\n"
 
 
+@pytest.mark.usefixtures("few_populations", "no_pictures")
 def test_values_of_a_table_model_are_said_to_be_discrete(tmp_path) -> None:
     levels = np.round(two_far_apart(900, seed=4)[0].reshape(30, 30) / 2) * 2
     result = run(write_map(tmp_path / "map", levels), "-o", tmp_path / "out", *QUICK, "--populations", "2")

@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 
 from areas import PIXEL_UM, WINDOW_PX, WINDOW_UM, make_area
 from cemvis._files import file_digest, sha256_of
-from cemvis.analysis.indentation.deconvolution.selection import candidates
 from cemvis.cli import main
 from cemvis.errors import FileAccessError, FileFormatError, InputError, OutputExistsError
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
@@ -25,6 +24,7 @@ from cemvis.workflows.areas import Area
 from cemvis.workflows.map import map_mosaic
 from cemvis.workflows.train import TrainConfig, train
 from cemvis.workflows.validate import validate
+from populations import few_tried
 
 QUICK = ("--starts", "2", "--resamplings", "20", "--populations", "2", "--property", "modulus", "-q")
 
@@ -62,13 +62,7 @@ def make_unseen(folder: Path) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_populations() -> Iterator[None]:
-    """Try two populations in place of eight, and normal ones alone: the rest takes most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        module = "cemvis.analysis.indentation.deconvolution.deconvolve"
-        patch.setattr(
-            f"{module}.candidates", lambda data, template, *, most: candidates(data, template, most=min(most, 2))
-        )
-        patch.setattr(f"{module}.families_compared", lambda _data, _mixture: None)
+    with few_tried(2):
         yield
 
 
