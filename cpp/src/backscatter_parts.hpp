@@ -14,7 +14,7 @@ inline constexpr double kSlowestKev = 0.05;
 // Screening parameter of the Rutherford part times the energy in keV (Browning).
 inline constexpr double kScreeningKev = 7.0e-3;
 
-inline constexpr int kKnots = 512;
+inline constexpr int kKnots = 2048;
 
 // What an electron knows of itself by the share r of its range that is left: knot k lies at r = (k / kKnots)^2.
 struct RangeTables {

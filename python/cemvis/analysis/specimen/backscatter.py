@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cemvis.analysis.porosity.elements import ELEMENTS
 from cemvis.errors import InputError
-
-# Atomic number and standard atomic weight of the elements that cement phases hold.
-ELEMENTS = {
-    "H": (1, 1.008),
-    "C": (6, 12.011),
-    "O": (8, 15.999),
-    "Al": (13, 26.982),
-    "Si": (14, 28.085),
-    "Ca": (20, 40.078),
-    "Fe": (26, 55.845),
-}
 
 
 def element_backscatter(atomic_number: int) -> float:
@@ -43,7 +33,7 @@ def compound_backscatter(atoms: Mapping[str, float]) -> float:
     Raises
     ------
     InputError
-        If an element is not one that cement phases hold, or there are no atoms.
+        If an element is none from H to U, or there are no atoms.
 
     References
     ----------
@@ -55,9 +45,9 @@ def compound_backscatter(atoms: Mapping[str, float]) -> float:
     0.172
     """
     unknown = sorted(set(atoms) - set(ELEMENTS))
-    mass = {element: count * ELEMENTS[element][1] for element, count in atoms.items() if element in ELEMENTS}
+    mass = {element: count * ELEMENTS[element].atomic_weight for element, count in atoms.items() if element in ELEMENTS}
     if unknown or sum(mass.values()) <= 0:
-        msg = f"formula {dict(atoms)}; wanted positive counts of {', '.join(ELEMENTS)}"
+        msg = f"formula {dict(atoms)}; wanted positive counts of elements from H to U"
         raise InputError(msg)
-    weighted = sum(m * element_backscatter(ELEMENTS[element][0]) for element, m in mass.items())
+    weighted = sum(m * element_backscatter(ELEMENTS[element].atomic_number) for element, m in mass.items())
     return weighted / sum(mass.values())

@@ -1,0 +1,1 @@
+"""Nano-porosity of paste whose pores are filled with metal: what a backscattered-electron image says about it."""
