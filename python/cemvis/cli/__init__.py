@@ -12,6 +12,7 @@ from cemvis.errors import CemvisError
 
 # name -> (module under cemvis.cli, one line of help). Modules load when their command runs, so that --help is fast.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "backscatter": ("backscatter", "Simulate how many electrons a solid sends back."),
     "classify": ("classify", "Tell classes of nano-porosity maps apart."),
     "baseline": ("baseline", "Tell classes of nano-porosity maps apart by plain statistics."),
     "dataset": ("dataset", "Choose located indents as pairs to train on."),
