@@ -7,13 +7,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
+from cemvis.analysis.porosity.anchors import GreyAnchors
+from cemvis.analysis.porosity.backscatter import simulate_backscatter
+from cemvis.analysis.porosity.calibration import csh_metal_curve
+from cemvis.analysis.porosity.compound import Compound
+from cemvis.analysis.porosity.nano_porosity import nano_porosity
 from cemvis.analysis.specimen.intruded import CLINKER, NOISE, PIXEL_SIZE_UM, IntrudedRegion, RegionKey, make_region
 from cemvis.analysis.specimen.intruded_image import (
+    CLINKER_SIGNAL,
     Session,
     draw_session,
-    metal_csh_backscatter,
     region_image,
-    relative_signal,
 )
 from cemvis.analysis.specimen.intruded_recipes import IntrudedClass, Modification
 from cemvis.analysis.specimen.intruded_spots import Spots, scatter_spots, spot_profile
@@ -179,18 +183,29 @@ def test_a_spots_profile_is_a_disc_with_a_soft_edge() -> None:
     assert ((profile[edge] > 0) & (profile[edge] < 1)).all()
 
 
-def test_metal_is_brighter_than_csh_in_proportion_to_mass() -> None:
-    ends = metal_csh_backscatter(np.array([0.0, 1.0]))
-    assert ends[0] == pytest.approx(0.13, abs=0.02)
-    assert ends[1] == pytest.approx(0.44, abs=0.03)
-    mass = 7.88 * 0.3 / (7.88 * 0.3 + 2.12 * 0.7)
-    assert relative_signal(np.array([0.3]))[0] == pytest.approx(mass)
+def test_calibrating_an_image_with_its_sessions_anchors_gives_back_the_porosity(twin: IntrudedRegion) -> None:
+    session = Session(grey_csh=20, grey_metal=250, electrons=1e7, focus_um=0.0)
+    grey = region_image(twin, session, KEY.stream(NOISE))
+    found = nano_porosity(grey, GreyAnchors(20, 250), curve=csh_metal_curve(), clinker=twin.clinker)
+    far = binary_erosion(~twin.clinker, iterations=6)
+    # A grey level is worth most porosity near metal, where the curve is flat.
+    off = np.abs(found.astype(int) - twin.levels.astype(int))[far]
+    assert off.max() <= 3
+    assert off.mean() < 0.6
+
+
+def test_clinker_shows_as_electron_paths_say() -> None:
+    curve = csh_metal_curve()
+    for phase, formula in ((Phase.ALITE, "Ca3SiO5"), (Phase.FERRITE, "Ca4Al2Fe2O10")):
+        simulated = simulate_backscatter(Compound.parse(formula, density_g_cm3=3.2), 5.0, electrons=50_000, threads=1)
+        relative = (simulated.eta - curve.eta[0]) / (curve.eta[-1] - curve.eta[0])
+        assert CLINKER_SIGNAL[phase] == pytest.approx(relative, abs=0.03)
 
 
 def test_grey_levels_follow_the_session(twin: IntrudedRegion) -> None:
     quiet = Session(grey_csh=50, grey_metal=240, electrons=1e9, focus_um=0.0)
     grey = region_image(twin, quiet, KEY.stream(NOISE)).astype(float)
-    relative = relative_signal(twin.porosity)
+    relative = csh_metal_curve().relative_of(twin.porosity)
     far = binary_erosion(~twin.clinker, iterations=6)  # where a pixel blends no clinker
     assert np.abs(grey[far] - (50 + 190 * relative[far])).max() <= 0.54  # rounding, and the noise of 1e9 electrons
     deep = binary_erosion(twin.phases == Phase.ALITE, iterations=6)
@@ -201,8 +216,9 @@ def test_noise_is_that_of_counts_and_focus_blurs(twin: IntrudedRegion) -> None:
     sharp = Session(focus_um=0.0)
     grey = region_image(twin, sharp, KEY.stream(NOISE)).astype(float)
     expected = region_image(twin, replace(sharp, electrons=1e9), KEY.stream(NOISE)).astype(float)
-    csh, metal = metal_csh_backscatter(np.array([0.0, 1.0]))
-    eta = csh + relative_signal(twin.porosity) * (metal - csh)
+    curve = csh_metal_curve()
+    csh, metal = curve.eta[0], curve.eta[-1]
+    eta = csh + curve.relative_of(twin.porosity) * (metal - csh)
     sd = 160 * np.sqrt(eta * metal / 4000) / (metal - csh)
     scores = ((grey - expected) / np.hypot(sd, np.sqrt(1 / 6)))[~twin.clinker]
     assert scores.std() == pytest.approx(1, abs=0.05)

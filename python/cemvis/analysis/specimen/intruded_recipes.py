@@ -100,7 +100,7 @@ class Porosities:
     ld_packing, hd_packing
         Fall of the logit per standard deviation of the paste's packing, which varies over 1 to 25 um.
     ch
-        CH is a little brighter than C-S-H without pores and shows as this much porosity.
+        CH is brighter than C-S-H without pores and shows as this much porosity at 5 keV.
     pore
         A capillary pore, filled with metal as a rule.
     densified
@@ -113,6 +113,6 @@ class Porosities:
     hd_texture: float = 0.45
     ld_packing: float = 0.30
     hd_packing: float = 0.20
-    ch: float = 0.012
+    ch: float = 0.034
     pore: float = 0.97
     densified: float = 0.6
