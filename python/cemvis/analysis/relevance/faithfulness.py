@@ -174,8 +174,9 @@ class Verdict:
     deletion, insertion : float
         Mean areas under the curves, in units of the score.
     faithfulness : float
-        Insertion minus deletion as a share of what the images are worth over their baselines: about 1 is the best there
-        can be, a random order is about 0.
+        Insertion minus deletion as a share of what the images are worth over their baselines. A random order is about
+        0; at 1 the score would fall to the baseline's with the first pixels; more where pixels that speak against the
+        score are told from others, and stay to the last.
     low, high : float
         Of `faithfulness`, by resampling maps.
     behind : float

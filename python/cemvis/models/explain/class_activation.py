@@ -33,7 +33,8 @@ def grad_cam(
     ----------
     layer : str, optional
         Name of the layer among the network's ``named_modules()``, or the end of a name. By default the last rectified
-        feature maps: of a chain those of the last ReLU before the maps are averaged, of a `ResNet` the last block's.
+        feature maps, of a ReLU or of a `ResNet`'s block, that have more than one place: a single one says nothing of
+        where.
 
     Raises
     ------
@@ -51,37 +52,32 @@ def grad_cam(
     def keep(module: nn.Module, read: tuple[Tensor, ...], answer: Tensor) -> None:  # noqa: ARG001 - a hook's signature
         found.append(answer)
 
-    handle = _layer(question.network, layer).register_forward_hook(keep)
-    try:
-        total = question.scores(question.values.clone().requires_grad_()).sum()
-    finally:
-        handle.remove()
-    if len(found) != 1 or found[0].ndim != 4:
+    for each in _layers(question.network, layer):  # a copy, whose hooks nobody else meets
+        each.register_forward_hook(keep)
+    total = question.scores(question.values.clone().requires_grad_()).sum()
+    maps = [each for each in found if each.ndim == 4]
+    if not maps:
         msg = f"layer {layer!r} gives no feature maps of an image; wanted a convolution or what follows one"
         raise InputError(msg)
-    [slope] = torch.autograd.grad(total, found)
+    last = next((each for each in reversed(maps) if each.shape[2] * each.shape[3] > 1), maps[-1])
+    [slope] = torch.autograd.grad(total, last)
     weights = slope.mean(dim=(2, 3), keepdim=True)
-    cam = (weights * found[0]).sum(dim=1, keepdim=True).clamp(min=0)
+    cam = (weights * last).sum(dim=1, keepdim=True).clamp(min=0)
     large = functional.interpolate(cam.detach(), size=question.values.shape[-2:], mode="bilinear", align_corners=False)
     return question.answer("Grad-CAM", large)
 
 
-def _layer(network: nn.Module, name: str | None) -> nn.Module:
-    named = dict(network.named_modules())
+def _layers(network: nn.Module, name: str | None) -> list[nn.Module]:
+    """Return the layers of which one is to be taken, in the order in which they come."""
+    named: dict[str, nn.Module] = dict(network.named_modules())
     if name is not None:
         fitting = [module for full, module in named.items() if full == name or full.endswith(f".{name}")]
         if not name or not fitting:
             names = ", ".join(full for full, module in named.items() if isinstance(module, nn.Conv2d))
             msg = f"the network has no layer {name!r}; its convolutions are {names}"
             raise InputError(msg)
-        return fitting[0]
+        return fitting[:1]
     if isinstance(network, ResNet):
-        last: nn.Module = network.blocks[-1]
-        return last
-    modules = list(named.values())
-    convolutions = [index for index, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
-    if not convolutions:
-        msg = "the network has no convolution, so no feature maps for Grad-CAM"
-        raise InputError(msg)
-    behind = modules[convolutions[-1] :]
-    return next((module for module in behind if isinstance(module, nn.ReLU)), behind[0])
+        return list(network.blocks)
+    kind = nn.ReLU if any(isinstance(module, nn.ReLU) for module in named.values()) else nn.Conv2d
+    return [module for module in named.values() if isinstance(module, kind)]
