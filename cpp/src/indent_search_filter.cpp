@@ -1,18 +1,11 @@
 // Compiled once for each SIMD level, with CEMVIS_SIMD_LEVEL as the namespace; the rules of tiling_rows.cpp hold here
-// too. pocketfft's templates are inline, so its namespace is given the level's name.
-
-// NOLINTBEGIN(cppcoreguidelines-macro-usage): only a macro can join names
-#define CEMVIS_JOINED(a, b) a##b
-#define CEMVIS_JOIN(a, b) CEMVIS_JOINED(a, b)
-// NOLINTEND(cppcoreguidelines-macro-usage)
-#define pocketfft CEMVIS_JOIN(pocketfft_, CEMVIS_SIMD_LEVEL)
-#define POCKETFFT_NO_MULTITHREADING
-#include <pocketfft_hdronly.h>
+// too.
 
 #include <cstring>
 #include <utility>
 
 #include "indent_search_loops.hpp"
+#include "pocketfft_level.hpp"
 
 namespace cemvis::CEMVIS_SIMD_LEVEL {
 namespace {
