@@ -154,23 +154,16 @@ class Path {
     }
   }
 
-  // Makes moves that shorten the path until there are none; returns by how much.
+  // Makes reversals and shifts that shorten the path until there are none; returns by how much.
   std::int64_t descend() {
+    take_steps();
     std::int64_t total = 0;
     for (bool better = true; better;) {
       better = false;
       for (std::int64_t first = 0; first < count_; ++first) {
-        for (std::int64_t last = first + 1; last < count_; ++last) {
-          better |= make_if_shorter({Kind::reversal, first, last}, total);
-        }
+        better |= reverse_from(first, total);
         for (std::int64_t length = 1; length <= kLongestShift && first + length <= count_; ++length) {
-          for (std::int64_t to = -1; to < count_; ++to) {
-            if (to >= first - 1 && to < first + length) {
-              continue;
-            }
-            better |= make_if_shorter({Kind::shift, first, first + length - 1, to, false}, total);
-            better |= make_if_shorter({Kind::shift, first, first + length - 1, to, true}, total);
-          }
+          better |= shift(first, first + length - 1, total);
         }
       }
     }
@@ -178,14 +171,49 @@ class Path {
   }
 
  private:
-  bool make_if_shorter(const Move& move, std::int64_t& total) {
-    const std::int64_t by = change(move);
-    if (by >= 0) {
-      return false;
+  void take_steps() {
+    steps_.resize(at(count_ + 1));
+    for (std::int64_t k = 0; k <= count_; ++k) {
+      steps_[at(k)] = step(k - 1, k);
     }
+  }
+
+  void make_shorter(const Move& move, std::int64_t by, std::int64_t& total) {
     make(move);
+    take_steps();
     total += by;
-    return true;
+  }
+
+  // In what follows steps begin at the end that stays the same, so that weights are read along a row.
+  bool reverse_from(std::int64_t first, std::int64_t& total) {
+    bool better = false;
+    for (std::int64_t last = first + 1; last < count_; ++last) {
+      const std::int64_t by = step(first - 1, last) + step(first, last + 1) - steps_[at(first)] - steps_[at(last + 1)];
+      if (by < 0) {
+        make_shorter({Kind::reversal, first, last}, by, total);
+        better = true;
+      }
+    }
+    return better;
+  }
+
+  // At most once: the stretch is elsewhere then.
+  bool shift(std::int64_t first, std::int64_t last, std::int64_t& total) {
+    const std::int64_t removed = step(first - 1, last + 1) - steps_[at(first)] - steps_[at(last + 1)];
+    for (std::int64_t to = -1; to < count_; ++to) {
+      if (to >= first - 1 && to <= last) {
+        continue;
+      }
+      const std::int64_t opened = removed - steps_[at(to + 1)];
+      const std::int64_t straight = opened + step(first, to) + step(last, to + 1);
+      const std::int64_t turned = opened + step(last, to) + step(first, to + 1);
+      if (std::min(straight, turned) < 0) {
+        const bool turn = turned < straight;
+        make_shorter({Kind::shift, first, last, to, turn}, turn ? turned : straight, total);
+        return true;
+      }
+    }
+    return false;
   }
 
   // Fills in the rest of a move that brings the thing at `from` beside that at `target`.
@@ -256,6 +284,7 @@ class Path {
   const Nearest* nearest_;
   std::vector<std::int32_t> order_;
   std::vector<std::int32_t> place_;
+  std::vector<std::int64_t> steps_;  // to each place from the one before; followed in descend() alone
   std::int64_t count_;
 };
 
