@@ -34,14 +34,16 @@ def rutherford_to_isotropic(z: float, e: float) -> float:
 
 
 def mean_free_path(solid: np.ndarray, e: float) -> float:
-    fractions = solid[:, 2] / solid[:, 2].sum()
-    return 1 / sum(6.02214076e23 * c / a * cross_section(z, e) for (z, a, _), c in zip(solid, fractions, strict=True))
+    elements = solid.tolist()
+    whole = sum(c for _, _, c in elements)
+    return 1 / sum(6.02214076e23 * c / whole / a * cross_section(z, e) for z, a, c in elements)
 
 
 def rutherford_share(solid: np.ndarray, e: float) -> float:
-    weights = [c / a * cross_section(z, e) for z, a, c in solid]
-    shares = [r / (1 + r) for r in (rutherford_to_isotropic(z, e) for z, _, _ in solid)]
-    return float(np.average(shares, weights=weights))
+    elements = solid.tolist()
+    ratios = [rutherford_to_isotropic(z, e) for z, _, _ in elements]
+    weights = [c / a * cross_section(z, e) for z, a, c in elements]
+    return sum(w * r / (1 + r) for w, r in zip(weights, ratios, strict=True)) / sum(weights)
 
 
 def stopping_power(solid: np.ndarray, e: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ class Range:
     """Energy against what is left of the range, by the trapezoidal rule on a fine grid."""
 
     def __init__(self, solid: np.ndarray, energy_kev: float) -> None:
-        self.energy = np.geomspace(SLOWEST_KEV, energy_kev, 200_001)
+        self.energy = np.geomspace(SLOWEST_KEV, energy_kev, 40_001)
         slowness = 1 / stopping_power(solid, self.energy)
         self.left = np.concatenate(([0], np.cumsum(np.diff(self.energy) * (slowness[1:] + slowness[:-1]) / 2)))
         self.whole = float(self.left[-1])
@@ -75,14 +77,15 @@ class Range:
         return float(np.interp(left, self.left, self.energy))
 
 
-def turned(direction: np.ndarray, cosine: float, around: tuple[float, float]) -> np.ndarray:
+def turned(direction: list[float], cosine: float, around: tuple[float, float]) -> list[float]:
     """Turn a direction by an angle, towards a point of a circle across it."""
     ux, uy, uz = direction
     sign = -1.0 if uz < 0 else 1.0  # which axes the circle has is a convention, and must be the kernel's
     scale = sign + uz
-    one = np.array([1 - sign * ux**2 / scale, -sign * ux * uy / scale, -sign * ux])
-    two = np.array([-ux * uy / scale, sign - uy**2 / scale, -uy])
-    return cosine * direction + math.sqrt(max(0.0, 1 - cosine**2)) * (around[0] * one + around[1] * two)
+    one = [1 - sign * ux**2 / scale, -sign * ux * uy / scale, -sign * ux]
+    two = [-ux * uy / scale, sign - uy**2 / scale, -uy]
+    sine = math.sqrt(max(0.0, 1 - cosine**2))
+    return [cosine * u + sine * (around[0] * p + around[1] * q) for u, p, q in zip(direction, one, two, strict=True)]
 
 
 def point_on_circle(word: int) -> tuple[float, float]:
@@ -98,18 +101,18 @@ def follow(solid: np.ndarray, energy_kev: float, numbers: range, *, seed: int = 
     reach = Range(solid, energy_kev)
     for number in numbers:
         tilt = math.radians(tilt_deg)
-        place, direction = np.zeros(3), np.array([math.sin(tilt), 0, math.cos(tilt)])
+        place, direction = [0.0, 0.0, 0.0], [math.sin(tilt), 0.0, math.cos(tilt)]
         left, energy, deepest, step = reach.whole, energy_kev, 0.0, 0
         paths.electrons += 1
         while True:
             words = philox((number % WORD, number // WORD, step, 0), (seed % WORD, seed // WORD))
             step += 1
             flight = -mean_free_path(solid, energy) * math.log((words[0] + 1) / WORD)
-            after = place + flight * direction
+            after = [p + flight * u for p, u in zip(place, direction, strict=True)]
             if after[2] < 0:
                 way = place[2] / -direction[2]
                 if way < left:
-                    at_surface = place + way * direction
+                    at_surface = [p + way * u for p, u in zip(place, direction, strict=True)]
                     paths.energies.append(reach.energy_at(left - way) / energy_kev)
                     paths.depths.append(deepest / reach.whole)
                     paths.radii.append(math.hypot(at_surface[0], at_surface[1]) / reach.whole)

@@ -123,8 +123,8 @@ def command(
 
 
 def _line(row: Backscatter) -> str:
-    values = row.to_json()
-    text = f"  {row.energy_kev:5.4g} keV  eta {row.eta:.4f} +- {row.standard_error:.4f}  by mass {values['eta_mixture']:.3f}"
+    by_mass = row.to_json()["eta_mixture"]
+    text = f"  {row.energy_kev:5.4g} keV  eta {row.eta:.4f} +- {row.standard_error:.4f}  by mass {by_mass:.3f}"
     if row.mean_energy_kev is not None:
         text += f"  mean energy {row.mean_energy_kev:.3g} keV"
     half, most = row.depth_nm(0.5), row.depth_nm(0.9)

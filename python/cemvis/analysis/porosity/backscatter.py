@@ -133,7 +133,7 @@ def simulate_backscatter(
     Notes
     -----
     The model is that of `cemvis.kernels.backscatter.backscattered`. At 20 keV its eta of C, Al, Si, Ti, Cu, Ag and Au
-    is 0.058, 0.157, 0.171, 0.256, 0.313, 0.409 and 0.493; measured ones are 0.06, 0.15, 0.17, 0.25, 0.31, 0.41 and
+    is 0.057, 0.157, 0.170, 0.257, 0.314, 0.409 and 0.492; measured ones are 0.06, 0.15, 0.17, 0.25, 0.31, 0.41 and
     0.50, with 0.02 between laboratories (Reimer, Scanning Electron Microscopy, 1998, doi:10.1007/978-3-540-38967-5).
 
     Examples

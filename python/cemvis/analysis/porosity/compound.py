@@ -11,7 +11,7 @@ from cemvis._checks import positive
 from cemvis.analysis.porosity.elements import ELEMENTS, element
 from cemvis.errors import InputError
 
-_TOKEN = re.compile(r"([A-Z][a-z]?)|(\()|(\))|(\d+(?:\.\d*)?|\.\d+)")
+_TOKEN = re.compile(r"\s*(?:([A-Z][a-z]?)|(\()|(\))|(\d+(?:\.\d*)?|\.\d+))")
 _PART = re.compile(r"\s*([A-Z][a-z]?)\s*[:= ]\s*([0-9.eE+-]+)\s*%?\s*")
 
 
@@ -125,14 +125,14 @@ def atoms_of(formula: str) -> dict[str, float]:
     >>> atoms_of("Ca(OH)2")
     {'Ca': 1.0, 'O': 2.0, 'H': 2.0}
     """
-    text = "".join(formula.split())
+    text = formula.strip()
     groups: list[dict[str, float]] = [{}]
     last: dict[str, float] | None = None  # what a count that follows multiplies
     at = 0
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
-            raise _no_formula(formula, f"{text[at]!r} is not understood")
+            raise _no_formula(formula, f"{text[at:].lstrip()[0]!r} is not understood")
         symbol, opens, closes, number = token.groups()
         if opens:
             _add(groups[-1], last)
