@@ -14,6 +14,7 @@ from cemvis.errors import CemvisError
 COMMANDS: dict[str, tuple[str, str]] = {
     "backscatter": ("backscatter", "Simulate how many electrons a solid sends back."),
     "classify": ("classify", "Tell classes of nano-porosity maps apart."),
+    "compare": ("compare", "Compare classes of paste by their pore structure, on one page."),
     "baseline": ("baseline", "Tell classes of nano-porosity maps apart by plain statistics."),
     "dataset": ("dataset", "Choose located indents as pairs to train on."),
     "homogenise": ("homogenise", "Estimate the elastic modulus of the paste as a whole."),

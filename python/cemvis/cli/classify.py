@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TRAINER = {"epochs": "epochs", "batch": "batch", "learning_rate": "learning_rate", "stop_after": "stop_after"}
 
 
-def _features(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:  # noqa: ARG001
+def parse_features(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:  # noqa: ARG001
     """Return kinds of maps from a text such as mulf,micf."""
     parts = tuple(part.strip().lower() for part in value.split(","))
     if len(set(parts)) < len(parts) or not set(parts) <= {"mulf", "micf"}:
@@ -60,7 +60,7 @@ def _features(ctx: click.Context, param: click.Parameter, value: str) -> tuple[s
     metavar="KIND,KIND",
     default="mulf",
     show_default=True,
-    callback=_features,
+    callback=parse_features,
     help="mulf, micf (through a Gaussian of 10 px), or both.",
 )
 @click.option("--size", "size_px", type=click.IntRange(8), default=384, show_default=True, help="Edge of a map, px.")

@@ -1,0 +1,312 @@
+"""A whole comparison of classes of images, from images or nano-porosity maps to one page: ``cemvis compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cemvis._files import access_errors, check_free
+from cemvis.errors import InputError
+from cemvis.images.pixel_size import PixelSize
+from cemvis.models.map_classifier import MAP_TRAINING
+from cemvis.models.map_classifier_model import MICF, MULF
+from cemvis.models.trainer_config import TrainerConfig
+from cemvis.workflows._classify_files import model_name
+from cemvis.workflows._compare_correlation import correlate
+from cemvis.workflows._compare_explained import read_explained, write_held_out
+from cemvis.workflows._compare_files import (
+    PAGE,
+    SUMMARY,
+    summary,
+    write_correlations,
+    write_patterns,
+    write_summary,
+)
+from cemvis.workflows._compare_shared import find_patterns
+from cemvis.workflows._compare_steps import STEPS, Steps
+from cemvis.workflows._explain_result import spread_over
+from cemvis.workflows._npm_maps import MICF_SIGMA_PX, SIZE_PX, MapSet, read_map_set
+
+__all__ = ["CompareConfig", "CompareResult", "compare"]
+
+Progress = Callable[[str, int, int], None]
+
+FOLDERS = ("npm", "baseline", "classify", "explain", "correlation", "shared")
+WHOLE_MAPS, EXPLAINED_MAPS = 100, 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """What is compared, and how far it goes.
+
+    Attributes
+    ----------
+    images : bool
+        Whether the sources are images of metal-intruded paste, to be calibrated first, rather than nano-porosity maps.
+    features : tuple of {"mulf", "micf"}
+        Kinds of maps to classify; the first is explained and correlated.
+    size_px : int
+        Edge of a map.
+    pixel_size : PixelSize, optional
+        Instead of what the files say.
+    explained_maps, whole_maps : int
+        Maps of each class, of those never trained on, that are explained; and that are correlated as a whole.
+    r_max : int, optional
+        Largest distance in px; by default half the map, less one.
+    trainer : TrainerConfig
+    draws : int
+        Of each null of the shared patterns.
+    seed : int
+    threads : int, optional
+    resume : bool
+        Keep the steps of a stopped run.
+    """
+
+    images: bool = False
+    features: tuple[str, ...] = (MULF, MICF)
+    size_px: int = SIZE_PX
+    pixel_size: PixelSize | None = None
+    explained_maps: int = EXPLAINED_MAPS
+    whole_maps: int = WHOLE_MAPS
+    r_max: int | None = None
+    trainer: TrainerConfig = MAP_TRAINING
+    draws: int = 20
+    seed: int = 0
+    threads: int | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("explained_maps", 1), ("whole_maps", 1), ("draws", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                msg = f"{name} is {value!r}; wanted a whole number of {least} or more"
+                raise InputError(msg)
+        if self.r_max is not None and not 2 <= self.r_max < self.size_px:
+            msg = f"r_max is {self.r_max} px of maps of {self.size_px} px; wanted from 2 to less than the map"
+            raise InputError(msg)
+
+    @property
+    def reach_px(self) -> int:
+        """Largest distance that is counted."""
+        return self.size_px // 2 - 1 if self.r_max is None else self.r_max
+
+    @property
+    def sigma_px(self) -> float | None:
+        """Of the Gaussian through which explained maps go."""
+        return MICF_SIGMA_PX if self.features[0] == MICF else None
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Where a comparison went, and what it says.
+
+    Attributes
+    ----------
+    record : dict
+        As in compare.json.
+    warnings : tuple of str
+    files : tuple of Path
+        The page first.
+    """
+
+    record: dict[str, Any] = field(repr=False)
+    warnings: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def compare(
+    sources: Sequence[Path],
+    output: Path,
+    config: CompareConfig | None = None,
+    *,
+    overwrite: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> CompareResult:
+    """Compare classes of maps by statistics, classifier, explanation, correlation and shared patterns.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Folders ``<class>/<specimen>/<region>.tif``, or lists of maps (of maps only).
+    output : Path
+        A folder; each step has a folder in it.
+    config : CompareConfig, optional
+    overwrite : bool
+        Whether an earlier comparison may be replaced.
+    command : str
+        As it goes into the summary.
+    progress : callable, optional
+        Called with what is being done, steps done and all steps.
+
+    Raises
+    ------
+    InputError
+        If there are too few classes, images or maps, or settings do not fit.
+    OutputExistsError
+        If an output is there and neither `overwrite` nor ``config.resume`` is set.
+    PixelSizeError, FileAccessError, FileFormatError, TrainingError
+    """
+    config, output = config or CompareConfig(), Path(output)
+    check_free(output, (PAGE, SUMMARY, STEPS, *FOLDERS), overwrite=overwrite or config.resume)
+    with access_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        (output / SUMMARY).unlink(missing_ok=True)
+    run = _Run([Path(source) for source in sources], output, config, progress)
+    run.maps = run.calibrated()
+    run.baseline()
+    run.classified()
+    run.explained()
+    run.correlated()
+    run.patterns()
+    return run.told(command)
+
+
+class _Run:
+    """The steps of one comparison, each from files to files."""
+
+    def __init__(self, sources: list[Path], output: Path, config: CompareConfig, progress: Progress | None) -> None:
+        self.sources, self.output, self.config, self.progress = sources, output, config, progress
+        self.steps = Steps(output, resume=config.resume)
+        self.maps: MapSet
+
+    def calibrated(self) -> MapSet:
+        """Return the maps, calibrated from images where need be."""
+        config = self.config
+        if config.images:
+            from cemvis.workflows.npm import NpmConfig, npm
+
+            npm_config = replace(NpmConfig(figures=False), pixel_size=config.pixel_size)
+            made_of = {"sources": [_listing(source) for source in self.sources], "pixel_size": config.pixel_size}
+            folder = self.output / "npm"
+            self.steps.run(
+                "npm",
+                made_of,
+                lambda: npm(self.sources, folder, npm_config, overwrite=True, progress=self.progress),
+            )
+            self.sources = [folder]
+        size = None if config.pixel_size is None else config.pixel_size.um
+        return read_map_set(self.sources, size_px=config.size_px, pixel_size_um=size, least_maps=3, least_classes=2)
+
+    def baseline(self) -> None:
+        """Tell classes by porosity and pore size."""
+        from cemvis.workflows.baseline import BaselineConfig, baseline
+
+        config = self.config
+        wanted = BaselineConfig(size_px=config.size_px, pixel_size=config.pixel_size, seed=config.seed)
+        folder = self.output / "baseline"
+        self.steps.run(
+            "baseline",
+            {"maps": self.maps.digest, "config": wanted},
+            lambda: baseline(self.sources, folder, wanted, overwrite=True, progress=self.progress),
+        )
+
+    def classified(self) -> None:
+        """Train and test the network."""
+        from cemvis.workflows.classify import ClassifyConfig, classify
+
+        config = self.config
+        wanted = ClassifyConfig(
+            features=config.features,
+            size_px=config.size_px,
+            pixel_size=config.pixel_size,
+            trainer=replace(config.trainer, seed=config.seed),
+            threads=config.threads,
+        )
+        folder = self.output / "classify"
+        resumed = replace(wanted, resume=config.resume)
+        self.steps.run(
+            "classify",
+            {"config": wanted},
+            lambda: classify(self.sources, folder, resumed, overwrite=True, progress=self.progress),
+        )
+
+    def explained(self) -> None:
+        """Explain maps that were never trained on."""
+        from cemvis.workflows.explain import ExplainConfig, explain_images
+
+        config = self.config
+        held_out = write_held_out(self.maps, self.output / "classify", self.output)
+        wanted = ExplainConfig(most=config.explained_maps, score="contrast", seed=config.seed)
+        wanted = replace(wanted, pixel_size=config.pixel_size)
+        model = self.output / "classify" / model_name(config.features[0])
+        folder = self.output / "explain"
+        self.steps.run(
+            "explain",
+            {"config": wanted},
+            lambda: explain_images([held_out], model, folder, wanted, overwrite=True, progress=self.progress),
+        )
+
+    def correlated(self) -> None:
+        """Correlate whole maps, characteristic regions, and the same masks on other maps."""
+        config = self.config
+
+        def work() -> None:
+            explained, _, _ = read_explained(self.maps, self.output / "explain")
+            found = correlate(
+                self.maps,
+                explained,
+                whole=self._whole_maps(),
+                sigma_px=config.sigma_px,
+                r_max=config.reach_px,
+                seed=config.seed,
+                threads=config.threads,
+                progress=self._told("correlating"),
+            )
+            write_correlations(found, self.maps, self.output / "correlation", features=config.features[0])
+
+        self.steps.run("correlation", {"r_max": config.reach_px, "whole": config.whole_maps}, work)
+
+    def patterns(self) -> None:
+        """Find patterns that maps of a class share, beside what chance makes of them."""
+        config = self.config
+
+        def work() -> None:
+            explained, relevance, _ = read_explained(self.maps, self.output / "explain")
+            levels = self.maps.levels(explained.indices, sigma_px=config.sigma_px)
+            found = find_patterns(
+                self.maps,
+                explained,
+                relevance,
+                levels,
+                draws=config.draws,
+                seed=config.seed,
+                threads=config.threads,
+                progress=self._told("shared patterns"),
+            )
+            write_patterns(found, self.maps, self.output / "shared")
+
+        self.steps.run("shared", {"draws": config.draws}, work)
+
+    def told(self, command: str) -> CompareResult:
+        """Write the summary and the page."""
+        from cemvis.workflows.report import ReportConfig, write_report
+
+        folders = [self.output / name for name in FOLDERS if (self.output / name).is_dir()]
+        record = summary(self.output, self.maps, self.config.features, command=command)
+        write_summary(self.output, record)
+        page = ReportConfig(title="Comparison of " + ", ".join(self.maps.classes))
+        write_report([self.output, *folders], self.output / PAGE, page, overwrite=True, progress=self.progress)
+        warned = tuple(record["warnings"])
+        return CompareResult(record, warned, (self.output / PAGE, self.output / SUMMARY, *folders))
+
+    def _whole_maps(self) -> list[int]:
+        labels = self.maps.labels()
+        chosen: list[int] = []
+        for number in range(len(self.maps.classes)):
+            own = (labels == number).nonzero()[0]
+            chosen += own[spread_over(len(own), self.config.whole_maps)].tolist()
+        return chosen
+
+    def _told(self, stage: str) -> Callable[[int, int], None] | None:
+        progress = self.progress
+        return None if progress is None else lambda done, steps: progress(stage, done, steps)
+
+
+def _listing(source: Path) -> list[tuple[str, int, int]]:
+    """Return names, sizes and times of what lies in a source: what a calibration would be made of."""
+    with access_errors(source, doing="read"):
+        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+        return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
