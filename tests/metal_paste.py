@@ -43,7 +43,7 @@ def picture(
     grains: int = 5,
     dtype: type = np.uint8,
 ) -> Picture:
-    """Porous C-S-H with dense regions, pores full of metal and round clinker at relative grey 0.12."""
+    """Porous C-S-H with dense regions, pores full of metal and round clinker at relative grey 0.18."""
     rng = np.random.default_rng(seed)
     porosity = np.clip(0.15 + 0.1 * field(rng, shape, 30) + 0.08 * field(rng, shape, 3), 0, 1)
     porosity[field(rng, shape, 25) > 1.0] = 0
@@ -53,7 +53,7 @@ def picture(
     for _ in range(grains):
         row, col, radius = rng.integers(0, shape[0]), rng.integers(0, shape[1]), rng.uniform(30, 55)
         clinker |= (rows - row) ** 2 + (cols - col) ** 2 < radius**2
-    relative = np.where(clinker, 0.12, porosity)
+    relative = np.where(clinker, 0.18, porosity)
     porosity = np.where(clinker, 0, porosity)
     grey = csh + (metal - csh) * gaussian_filter(relative, 0.8) + noise * rng.normal(size=shape)
     return Picture(np.clip(np.rint(grey), 0, np.iinfo(dtype).max).astype(dtype), porosity, clinker)

@@ -44,11 +44,13 @@ def parse_pore_threshold(ctx: click.Context, param: click.Parameter, value: str)
     return number
 
 
-def _range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, float]:  # noqa: ARG001
+def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:  # noqa: ARG001
+    if value is None:
+        return None
     try:
         low, high = (float(part) for part in value.split(","))
     except ValueError as error:
-        msg = f"{value!r} is not two numbers such as 0.05,0.28"
+        msg = f"{value!r} is not two numbers such as 0.13,0.26"
         raise click.BadParameter(msg) from error
     return low, high
 
@@ -92,17 +94,15 @@ def _range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 )
 @click.option(
     "--clinker-range",
-    default="0.05,0.28",
-    show_default=True,
     metavar="LOW,HIGH",
     callback=_range,
-    help="Greys of segmented clinker, from 0 at C-S-H to 1 at metal.",
+    help="Greys of segmented clinker, 0 at C-S-H to 1 at metal.  [default: by its minerals' formulas]",
 )
 @click.option(
     "--least-clinker",
-    "least_um",
+    "least_clinker_um",
     type=click.FloatRange(0, min_open=True),
-    default=2.0,
+    default=1.5,
     show_default=True,
     metavar="UM",
     help="Diameter of a disc that has to fit into segmented clinker, in um.",
@@ -148,8 +148,8 @@ def command(
     images: tuple[Path, ...],
     output: Path,
     clinker: str,
-    clinker_range: tuple[float, float],
-    least_um: float,
+    clinker_range: tuple[float, float] | None,
+    least_clinker_um: float,
     overwrite: bool,
     quiet: bool,
     **settings: Any,
@@ -167,9 +167,13 @@ def command(
     from cemvis.workflows.npm import ClinkerRule, NpmConfig, npm
 
     try:
+        rule = None
+        if clinker_range is not None:
+            rule = ClinkerRule(low=clinker_range[0], high=clinker_range[1], least_um=least_clinker_um)
         config = NpmConfig(
             clinker=clinker if clinker in {"auto", "none"} else Path(clinker),  # type: ignore[arg-type]
-            rule=ClinkerRule(low=clinker_range[0], high=clinker_range[1], least_um=least_um),
+            rule=rule,
+            least_clinker_um=least_clinker_um,
             **settings,
         )
     except CemvisError as error:

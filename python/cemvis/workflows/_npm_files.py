@@ -160,6 +160,7 @@ def write_results(found: NpmResult, output: Path, *, command: str, curve: dict[s
 
 def _summary(found: NpmResult, *, command: str, curve: dict[str, Any], output: Path) -> dict[str, Any]:
     config = found.config
+    rule = config.rule if config.clinker == "auto" else None
     return {
         "format": "cemvis npm",
         "format_version": 1,
@@ -169,7 +170,10 @@ def _summary(found: NpmResult, *, command: str, curve: dict[str, Any], output: P
         "units": {"level": "255 n, n = equivalent porosity from 0 to 1", "px": "pixels", "grey": "levels of the image"},
         "curve": curve,
         "sessions": [each.to_json() for each in found.sessions],
-        "clinker": {"source": str(config.clinker), **(config.rule.to_json() if config.clinker == "auto" else {})},
+        "clinker": {
+            "source": str(config.clinker),
+            **({} if rule is None else rule.to_json()),
+        },
         "maps": {
             "edge_px": config.map_px,
             "micf_sigma_px": config.sigma_px,

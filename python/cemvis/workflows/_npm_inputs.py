@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,10 @@ class NpmConfig:
         Which images share one pair of anchors.
     clinker : {"auto", "none"} or Path
         Segmented, left out, or a mask file, or a folder of NAME.clinker.tif.
-    rule : ClinkerRule
+    rule : ClinkerRule, optional
+        What counts as clinker; without it, the greys of its minerals by their formulas.
+    least_clinker_um : float
+        Diameter of a disc that has to fit into clinker, without a rule.
     energy_kev : float
     curve : {"monte-carlo", "mixture"}
         Where eta(n) comes from.
@@ -66,7 +69,8 @@ class NpmConfig:
     metal_regions: tuple[Region, ...] = ()
     session: Session = "all"
     clinker: Path | Literal["auto", "none"] = "auto"
-    rule: ClinkerRule = field(default_factory=ClinkerRule)
+    rule: ClinkerRule | None = None
+    least_clinker_um: float = 1.5
     energy_kev: float = 5.0
     curve: str = "monte-carlo"
     sigma_px: float = 10.0
@@ -98,6 +102,7 @@ class NpmConfig:
             msg = f"maps of {self.map_px} px are wanted; wanted 8 to 8192"
             raise InputError(msg)
         positive(self.sigma_px, name="sigma_px")
+        positive(self.least_clinker_um, name="least_clinker_um")
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,8 @@ def map_image(
     }
     with open_micrograph(source.path, pixel_size=source.pixel_size) as image:
         if config.clinker != "none":
-            _write_clinker(image, source, session, config.rule, files[2], origin)
+            rule = config.rule or ClinkerRule(least_um=config.least_clinker_um)
+            _write_clinker(image, source, session, rule, files[2], origin)
         sums = _Sums(source.levels)
         with _opened_mask(files[2] if config.clinker != "none" else None) as clinker:
             bands = _mulf_bands(image, clinker, session, config, curve, sums)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from cemvis.analysis.porosity.anchors import (
     GreyAnchors,
     Origin,
     bootstrap_anchors,
+    dark_phase,
     find_csh,
     find_metal,
     region_grey,
 )
 from cemvis.analysis.porosity.flat_places import FlatSample, sample_tiles
 from cemvis.analysis.porosity.nano_porosity import PorosityCurve, porosity_table
+from cemvis.analysis.porosity.phases import SIGNAL_ERROR, DarkPhase, csh_from
 from cemvis.errors import InputError
 from cemvis.images.micrograph import open_micrograph
 from cemvis.workflows._npm_inputs import NpmConfig, Source
@@ -31,6 +33,7 @@ MOST_TILES = 1000  # of a session: 66 Mpx
 BINS_16_BIT = 512
 _BLOCK_PX = 8
 DRIFT_GREYS = 2.0
+PORTLANDITE = 0.1  # its usual grey, from 0 at C-S-H to 1 at metal, for a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class SessionAnchors:
     anchors : GreyAnchors
     draws : (draws, 2) float64
         Greys of C-S-H and metal that are as likely: resamplings, or normal with the errors.
+    phase : DarkPhase
+        What the darkest flat places were taken for.
     sample : FlatSample
     drift : tuple of (str, FoundGrey, FoundGrey)
         Of several images: name, C-S-H and metal found in each by itself.
@@ -52,6 +57,7 @@ class SessionAnchors:
     name: str
     anchors: GreyAnchors
     draws: NDArray[np.float64]
+    phase: DarkPhase
     sample: FlatSample
     drift: tuple[tuple[str, FoundGrey, FoundGrey], ...]
     notes: tuple[str, ...]
@@ -61,6 +67,8 @@ class SessionAnchors:
         return {
             "session": self.name,
             **self.anchors.to_json(),
+            "darkest_flat_phase": self.phase.name,
+            "confirmed_by": list(self.phase.confirmed_by),
             "tiles": len(self.sample),
             "draws": len(self.draws),
             "drift": [
@@ -77,8 +85,16 @@ class SessionAnchors:
         }
 
 
-def measure_session(sources: Sequence[Source], config: NpmConfig) -> SessionAnchors:
+def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Mapping[str, float]) -> SessionAnchors:
     """Find the anchors of images that share them.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Of one session.
+    config : NpmConfig
+    signals : mapping
+        Greys of phases from 0 at C-S-H to 1 at metal, by which flat places are told apart; empty if they are not known.
 
     Raises
     ------
@@ -87,13 +103,18 @@ def measure_session(sources: Sequence[Source], config: NpmConfig) -> SessionAnch
         not inside its image.
     """
     sample = _sample(sources, config)
-    csh, csh_draws = _anchor("csh", sources, config, sample)
-    metal, metal_draws = _anchor("metal", sources, config, sample)
+    metal, metal_draws = _anchor(sources, config, "metal") or _none(find_metal(sample), config)
+    phase = dark_phase(sample, metal.grey, signals)
+    csh, csh_draws = _anchor(sources, config, "csh") or _none(find_csh(sample, metal=metal.grey, phase=phase), config)
     sources_of = [_source_of(config.csh_grey, config.csh_regions), _source_of(config.metal_grey, config.metal_regions)]
     errors = [config.csh_error, config.metal_error]
     if "histogram" in sources_of and config.resamplings and len(sample) > 1:
-        found = bootstrap_anchors(sample, resamplings=config.resamplings, seed=config.seed)
-        csh_draws = found[0] if sources_of[0] == "histogram" else csh_draws
+        known = None if sources_of[1] == "histogram" else metal.grey
+        found = bootstrap_anchors(sample, resamplings=config.resamplings, seed=config.seed, phase=phase, metal=known)
+        # What the simulation of the phase leaves uncertain is shared by all draws of tiles, and comes on top.
+        doubt = SIGNAL_ERROR * (metal.grey - csh.grey) / (1 - phase.relative) if phase.relative else 0.0
+        doubts = doubt * np.random.default_rng([config.seed, 2]).standard_normal(config.resamplings)
+        csh_draws = found[0] + doubts if sources_of[0] == "histogram" else csh_draws
         metal_draws = found[1] if sources_of[1] == "histogram" else metal_draws
     for number, (where, draws) in enumerate(zip(sources_of, (csh_draws, metal_draws), strict=True)):
         errors[number] = errors[number] if where == "given" else float(np.std(draws))
@@ -111,9 +132,9 @@ def measure_session(sources: Sequence[Source], config: NpmConfig) -> SessionAnch
     draws = np.stack([csh_draws[:many], metal_draws[:many]], axis=1)
     usable = draws[draws[:, 1] - draws[:, 0] >= 1]
     draws = usable if len(usable) else np.array([[anchors.csh, anchors.metal]])
-    drift = _drift(sources, sample)
-    notes = [*_check(anchors, sample, sources), *_drift_notes(drift)]
-    return SessionAnchors(sources[0].session, anchors, draws, sample, drift, tuple(notes))
+    drift = _drift(sources, sample, metal.grey, phase)
+    notes = [*_check(anchors, sample, sources, phase), *_drift_notes(drift)]
+    return SessionAnchors(sources[0].session, anchors, draws, phase, sample, drift, tuple(notes))
 
 
 def _source_of(grey: float | None, regions: Sequence[Region]) -> Origin:
@@ -152,22 +173,24 @@ def _places(shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def _anchor(
-    which: str, sources: Sequence[Source], config: NpmConfig, sample: FlatSample
-) -> tuple[FoundGrey, NDArray[np.float64]]:
-    """Return an anchor, and greys as likely as it."""
+    sources: Sequence[Source], config: NpmConfig, which: Literal["csh", "metal"]
+) -> tuple[FoundGrey, NDArray[np.float64]] | None:
+    """Return an anchor that a person gave or pointed out, and greys as likely as it; None without."""
     csh = which == "csh"
     grey = config.csh_grey if csh else config.metal_grey
+    error = config.csh_error if csh else config.metal_error
     regions = config.csh_regions if csh else config.metal_regions
+    if grey is None:
+        if not regions:
+            return None
+        grey, error = region_grey(np.concatenate([_blocks(each, sources, config) for each in regions]))
     rng = np.random.default_rng([config.seed, csh])
-    many = max(1, config.resamplings)
-    if grey is not None:
-        error = config.csh_error if csh else config.metal_error
-        return FoundGrey(grey, True, ""), grey + error * rng.standard_normal(many)
-    if regions:
-        mean, error = region_grey(np.concatenate([_blocks(each, sources, config) for each in regions]))
-        return FoundGrey(mean, True, ""), mean + error * rng.standard_normal(many)
-    found = find_csh(sample) if csh else find_metal(sample)
-    return found, np.full(many, found.grey)
+    return FoundGrey(grey, True, ""), grey + error * rng.standard_normal(max(1, config.resamplings))
+
+
+def _none(found: FoundGrey, config: NpmConfig) -> tuple[FoundGrey, NDArray[np.float64]]:
+    """Return an anchor that was found, without an error so far."""
+    return found, np.full(max(1, config.resamplings), found.grey)
 
 
 def _blocks(region: Region, sources: Sequence[Source], config: NpmConfig) -> NDArray[np.float64]:
@@ -194,7 +217,7 @@ def _blocks(region: Region, sources: Sequence[Source], config: NpmConfig) -> NDA
     return means
 
 
-def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source]) -> list[str]:
+def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source], phase: DarkPhase) -> list[str]:
     """Check the anchors against the greys in use, and return what is doubtful about them."""
     used = sample.greys[np.flatnonzero(sample.counts())]
     low, high = float(used[0]), float(used[-1])
@@ -213,25 +236,37 @@ def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source]) 
         notes.append(
             f"the anchors are uncertain ({anchors.note}); point out regions with --csh-region and --metal-region"
         )
-    for name, grey in (("C-S-H", anchors.csh), ("metal", anchors.metal)):
-        if not low - 1 <= grey <= high + 1:
+    for name, grey, origin in (
+        ("C-S-H", anchors.csh, anchors.csh_source),
+        ("metal", anchors.metal, anchors.metal_source),
+    ):
+        if origin == "given" and not low - 1 <= grey <= high + 1:
             notes.append(f"the grey of {name}, {grey:g}, is outside those of the images ({low:g} to {high:g})")
     if "histogram" in {anchors.csh_source, anchors.metal_source}:
         notes.append(
-            "errors of anchors found in the images are of sampling alone; that the darkest flat places are C-S-H "
-            "without metal, and the brightest metal alone, is taken for granted"
+            "errors of anchors found in the images are of sampling alone; that the brightest flat places are metal is "
+            "taken for granted"
+        )
+    if anchors.csh_source == "histogram" and anchors.reliable and not phase.confirmed_by:
+        notes.append(
+            "that the darkest flat places are C-S-H without metal is not confirmed by other phases; were they "
+            f"portlandite, C-S-H would lie at {csh_from(anchors.csh, anchors.metal, PORTLANDITE):.1f}"
         )
     return notes
 
 
-def _drift(sources: Sequence[Source], sample: FlatSample) -> tuple[tuple[str, FoundGrey, FoundGrey], ...]:
+def _drift(
+    sources: Sequence[Source], sample: FlatSample, metal: float, phase: DarkPhase
+) -> tuple[tuple[str, FoundGrey, FoundGrey], ...]:
     if len(sources) < 2:
         return ()
     found = []
     for number, source in enumerate(sources):
         mine = sample.of_image(number)
         if len(mine):
-            found.append((source.name, find_csh(mine), find_metal(mine)))
+            bright = find_metal(mine)
+            own = bright.grey if bright.reliable else metal
+            found.append((source.name, find_csh(mine, metal=own, phase=phase), bright))
     return tuple(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from cemvis._files import access_errors, check_free
 from cemvis.analysis.porosity.clinker import ClinkerRule
 from cemvis.analysis.porosity.nano_porosity import PorosityCurve
+from cemvis.analysis.porosity.phases import clinker_range, phase_signals
 from cemvis.workflows._npm_files import FIGURES, NpmResult, image_notes, output_names, write_results
 from cemvis.workflows._npm_inputs import NpmConfig, Source, find_images, look_at
 from cemvis.workflows._npm_pass import MappedImage, map_image
@@ -27,6 +28,7 @@ def npm(
     config: NpmConfig | None = None,
     *,
     curve: PorosityCurve | None = None,
+    signals: Mapping[str, float] | None = None,
     overwrite: bool = False,
     command: str = "",
     progress: Progress | None = None,
@@ -43,6 +45,8 @@ def npm(
     config : NpmConfig, optional
     curve : PorosityCurve, optional
         Instead of that of C-S-H with Field's metal at the configured energy.
+    signals : mapping, optional
+        Greys of portlandite and clinker phases from 0 at C-S-H to 1 at metal, which go with a given curve.
     overwrite : bool
     command : str
         As it goes into the summary.
@@ -65,11 +69,13 @@ def npm(
     names = output_names([name for _, name in images], clinker=config.clinker != "none", figures=config.figures)
     check_free(output, names, overwrite=overwrite)
     sources = look_at(images, config)
-    sessions = _sessions(sources, config, progress)
     about: dict[str, Any] = {"method": "given"}
     if curve is None:
-        found_curve = _curve(config)
-        curve, about = found_curve, _about(found_curve)
+        curve, signals, about = _csh_and_metal(config)
+        if config.rule is None:
+            low, high = clinker_range(signals)
+            config = replace(config, rule=ClinkerRule(low=low, high=high, least_um=config.least_clinker_um))
+    sessions = _sessions(sources, config, signals or {}, progress)
     with access_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         (output / names[0]).unlink(missing_ok=True)
@@ -87,7 +93,9 @@ def npm(
     return replace(found, files=(*files, *(path for each in mapped for path in each.files)))
 
 
-def _sessions(sources: Sequence[Source], config: NpmConfig, progress: Progress | None) -> dict[str, SessionAnchors]:
+def _sessions(
+    sources: Sequence[Source], config: NpmConfig, signals: Mapping[str, float], progress: Progress | None
+) -> dict[str, SessionAnchors]:
     grouped: dict[str, list[Source]] = {}
     for source in sources:
         grouped.setdefault(source.session, []).append(source)
@@ -95,24 +103,17 @@ def _sessions(sources: Sequence[Source], config: NpmConfig, progress: Progress |
     for number, (name, members) in enumerate(grouped.items()):
         if progress is not None:
             progress("finding anchors", number, len(grouped))
-        found[name] = measure_session(members, config)
+        found[name] = measure_session(members, config, signals=signals)
     return found
 
 
-def _curve(config: NpmConfig) -> Any:
+def _csh_and_metal(config: NpmConfig) -> tuple[PorosityCurve, dict[str, float], dict[str, Any]]:
+    """Return the curve of C-S-H with Field's metal, the greys of other phases beside it, and both for the record."""
     from cemvis.analysis.porosity.calibration import csh_metal_curve
 
-    return csh_metal_curve(energy_kev=config.energy_kev, method=config.curve)
-
-
-def _about(curve: Any) -> dict[str, Any]:
-    return {
-        "energy_kev": curve.energy_kev,
-        "method": curve.method,
-        "porosity": list(curve.porosity),
-        "eta": list(curve.eta),
-        "standard_error": list(curve.standard_error),
-    }
+    curve = csh_metal_curve(energy_kev=config.energy_kev, method=config.curve)
+    signals = phase_signals(curve)
+    return curve, signals, {**curve.to_json(), "phases": signals}
 
 
 def _drawn(image: MappedImage, output: Path) -> MappedImage:

@@ -2,13 +2,15 @@
 
 They are given, measured in regions that a person points out, or found in the images. What is looked for there are flat
 places: windows of 7 x 7 px that vary no more than noise does. Large enough regions of one material are flat, fine
-pores are not. Among the means of flat windows, C-S-H is the darkest peak and metal the brightest; clinker lies between
-them. Where too little is flat, the ends of all pixels have to do, and the result says that it is not reliable.
+pores are not. Among the means of flat windows metal is the brightest peak, and C-S-H the darkest unless the peaks of
+other phases say that this is portlandite or clinker: then C-S-H follows from their known brightness. Where too little
+is flat, the ends of all pixels have to do, and the result says that it is not reliable.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -17,11 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.analysis.porosity.flat_places import FlatSample
+from cemvis.analysis.porosity.phases import DarkPhase, csh_from, identify_dark_phase
 from cemvis.errors import GreyScaleError, InputError
 
 Origin = Literal["given", "regions", "histogram"]
 
-LEAST_CSH_SHARE, LEAST_METAL_SHARE = 0.05, 0.002  # of the flat windows, that their peak has to hold
+LEAST_CSH_SHARE, LEAST_PHASE_SHARE, LEAST_METAL_SHARE = (
+    0.05,
+    0.01,
+    0.002,
+)  # of the flat windows, that their peak has to hold
 LEAST_FLAT = 400  # windows, for their peaks to mean something
 MOST_BRIGHTER = 0.005  # share of the pixels clearly brighter than metal's peak: more, and it is not metal
 METAL_QUANTILE, CSH_QUANTILE = 0.999, 0.02  # of all pixels, where nothing is flat
@@ -161,8 +168,29 @@ def _tops(smooth: NDArray[np.float64]) -> list[int]:
     return tops
 
 
-def find_csh(sample: FlatSample, weights: NDArray[np.int64] | None = None) -> FoundGrey:
-    """Return the grey of C-S-H: the darkest peak of flat windows with at least 5 % of them.
+def dark_phase(sample: FlatSample, metal: float, signals: Mapping[str, float]) -> DarkPhase:
+    """Return which phase the darkest peak of flat windows is of, by those of the other phases.
+
+    Parameters
+    ----------
+    sample : FlatSample
+    metal : float
+        Grey of metal.
+    signals : mapping
+        Greys of phases from 0 at C-S-H to 1 at metal; without any, the darkest peak is taken for C-S-H.
+    """
+    peaks = [(peak.grey, peak.share) for peak in flat_peaks(sample.flat_counts(), sample.greys)]
+    dark = [each for each in peaks if each[1] >= LEAST_CSH_SHARE][:1]
+    if not dark:
+        return DarkPhase()
+    others = [each for each in peaks if each[1] >= LEAST_PHASE_SHARE and dark[0][0] < each[0] < metal]
+    return identify_dark_phase([*dark, *others], metal, signals)
+
+
+def find_csh(
+    sample: FlatSample, weights: NDArray[np.int64] | None = None, *, metal: float = 0.0, phase: DarkPhase | None = None
+) -> FoundGrey:
+    """Return the grey of C-S-H from the darkest peak of flat windows with at least 5 % of them.
 
     Without such a peak it is the 2 % quantile of all pixels, not reliable.
 
@@ -171,14 +199,25 @@ def find_csh(sample: FlatSample, weights: NDArray[np.int64] | None = None) -> Fo
     sample : FlatSample
     weights : (tiles,) int64, optional
         How often each tile counts; once without.
+    metal : float
+        Grey of metal; wanted if the peak is not C-S-H's own.
+    phase : DarkPhase, optional
+        What the peak is of, C-S-H without.
     """
+    phase = phase or DarkPhase()
     flat, every = sample.flat_counts(weights), sample.counts(weights)
     peaks = [peak for peak in flat_peaks(flat, sample.greys) if peak.share >= LEAST_CSH_SHARE]
     if flat.sum() < LEAST_FLAT or not peaks:
         grey = _quantile(every, sample.greys, CSH_QUANTILE)
         return FoundGrey(grey, False, f"C-S-H: nothing is flat, so {CSH_QUANTILE:.0%} of the pixels are darker")
     first = peaks[0]
-    return FoundGrey(first.grey, True, f"C-S-H: darkest peak of flat places ({first.share:.0%} of them)")
+    share = f"darkest peak of flat places ({first.share:.0%} of them)"
+    known = f", with {' and '.join(phase.confirmed_by)} where they should be" if phase.confirmed_by else ""
+    if phase.relative == 0:
+        return FoundGrey(first.grey, True, f"C-S-H: {share}{known}")
+    found = csh_from(first.grey, metal, phase.relative)
+    note = f"C-S-H: no flat places of its own; from {phase.name}, the {share} at {first.grey:.1f}{known}"
+    return FoundGrey(found, True, note)
 
 
 def find_metal(sample: FlatSample, weights: NDArray[np.int64] | None = None) -> FoundGrey:
@@ -189,8 +228,9 @@ def find_metal(sample: FlatSample, weights: NDArray[np.int64] | None = None) -> 
 
     Parameters
     ----------
-    sample, weights
-        As for `find_csh`.
+    sample : FlatSample
+    weights : (tiles,) int64, optional
+        How often each tile counts; once without.
     """
     flat, every = sample.flat_counts(weights), sample.counts(weights)
     least = max(LEAST_METAL_SHARE, 50 / max(1.0, float(flat.sum())))
@@ -212,9 +252,18 @@ def _quantile(counts: NDArray[Any], greys: NDArray[np.float64], q: float) -> flo
 
 
 def bootstrap_anchors(
-    sample: FlatSample, *, resamplings: int, seed: int
+    sample: FlatSample, *, resamplings: int, seed: int, phase: DarkPhase | None = None, metal: float | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the greys of C-S-H and of metal found in resamplings of whole tiles, (resamplings,) each.
+
+    Parameters
+    ----------
+    sample : FlatSample
+    resamplings, seed : int
+    phase : DarkPhase, optional
+        What the darkest peak is of.
+    metal : float, optional
+        Grey of metal, if it is known.
 
     Raises
     ------
@@ -226,12 +275,12 @@ def bootstrap_anchors(
         msg = f"the anchors' errors need at least 2 tiles to resample; the images hold {tiles}"
         raise InputError(msg)
     rng = np.random.default_rng(seed)
-    csh, metal = np.empty(resamplings), np.empty(resamplings)
+    csh, bright = np.empty(resamplings), np.empty(resamplings)
     for draw in range(resamplings):
         weights = rng.multinomial(tiles, np.full(tiles, 1 / tiles))
-        csh[draw] = find_csh(sample, weights).grey
-        metal[draw] = find_metal(sample, weights).grey
-    return csh, metal
+        bright[draw] = find_metal(sample, weights).grey if metal is None else metal
+        csh[draw] = find_csh(sample, weights, metal=bright[draw], phase=phase).grey
+    return csh, bright
 
 
 def region_grey(blocks: NDArray[np.float64]) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """Unhydrated clinker in images of metal-intruded paste: large, compact, uniform regions a little brighter than C-S-H.
 
 By its grey alone clinker cannot be told from C-S-H with fine pores full of metal. But no metal gets into clinker: its
-grains are flat, that is, they vary no more than the noise does, and they are microns across. Portlandite is almost as
-bright and as flat, so that its large crystals are taken as well; they hold no pores either. Every step looks at most
-`ClinkerRule.halo_px` far, so that an image cut into tiles gives the same pixels as the whole.
+grains are flat, that is, they vary no more than the noise does, and they are microns across. Portlandite is as flat and
+a little darker, and the lower end of the greys has to part the two. Every step looks at most `ClinkerRule.halo_px` far,
+so that an image cut into tiles gives the same pixels as the whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ClinkerRule:
     window_px : int
         Edge of the window, odd.
     closing_um : float
-        Radius of specks within a grain that are filled.
+        Radius of specks and seams within a grain that are filled: the edges between its minerals are not flat.
 
     Raises
     ------
@@ -45,12 +45,12 @@ class ClinkerRule:
         If the range is empty or a length is not above 0.
     """
 
-    low: float = 0.05
-    high: float = 0.28
-    least_um: float = 2.0
-    flatness: float = 1.6
+    low: float = 0.13
+    high: float = 0.26
+    least_um: float = 1.5
+    flatness: float = 2.0
     window_px: int = 9
-    closing_um: float = 0.15
+    closing_um: float = 0.25
 
     def __post_init__(self) -> None:
         if not (-1 < self.low < self.high < 1):
