@@ -104,7 +104,9 @@ def _places(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
     show_default=True,
     help="Of the decomposition.",
 )
-@click.option("--figures", type=click.IntRange(0), default=6, show_default=True, help="Images that are drawn.")
+@click.option(
+    "--figures", type=click.IntRange(0), default=6, show_default=True, help="Images that are drawn; 0 for no figures."
+)
 @click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Images in memory at once.")
 @click.option("--pixel-size", metavar="LENGTH", callback=parse_pixel_size, help="Such as '52 nm', for all images.")
 @click.option(

@@ -72,6 +72,8 @@ class Writer:
 
     def keep_methods(self, maps: Mapping[str, Floats], index: int) -> None:
         """Draw the relevance of one image by each method."""
+        if not self._config.figures:
+            return
         levels, _ = self._subjects.read([index])
         self._draw("methods", self._figures.methods(maps, levels[0], self._subjects.pictures[index]))
 
@@ -87,8 +89,9 @@ class Writer:
             with written_whole(path) as beside:
                 table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
             self._files.append(path)
-        for name, figure in self._figures.totals(found, totals.relevance).items():
-            self._draw(name, figure)
+        if self._config.figures:
+            for name, figure in self._figures.totals(found, totals.relevance).items():
+                self._draw(name, figure)
         record = self._summary(found, command)
         write_text(self._output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return replace(found, files=(self._output / SUMMARY, *self._files))

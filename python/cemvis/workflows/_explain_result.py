@@ -58,7 +58,7 @@ class ExplainConfig:
         Of Grad-CAM.
     precision : "float64" or "float32"
     figures : int
-        Images that are drawn.
+        Images that are drawn; 0 for no figures at all.
     batch : int
         Images in memory at once.
     pixel_size : PixelSize, optional
