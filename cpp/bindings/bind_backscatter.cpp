@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
@@ -19,6 +20,7 @@ std::vector<cemvis::TargetElement> solid_of(const Numbers& numbers, const Number
     throw std::invalid_argument("numbers, weights and mass_fractions must have one length");
   }
   std::vector<cemvis::TargetElement> solid;
+  solid.reserve(static_cast<std::size_t>(numbers.size()));
   for (py::ssize_t i = 0; i < numbers.size(); ++i) {
     solid.push_back({numbers.data()[i], weights.data()[i], fractions.data()[i]});
   }

@@ -58,11 +58,13 @@ void add(Backscatter& to, const Backscatter& from) {
   }
 }
 
+bool lies_between(double value, double low, double high) { return value >= low && value <= high; }  // no NaN does
+
 void check(const ElectronBeam& beam, const ElectronSet& electrons, std::int64_t bins) {
-  if (!(beam.energy_kev >= 1.0 && beam.energy_kev <= 30.0)) {
+  if (!lies_between(beam.energy_kev, 1.0, 30.0)) {
     throw std::invalid_argument("beam energy must be from 1 to 30 keV");
   }
-  if (!(beam.tilt_deg >= 0.0 && beam.tilt_deg < 90.0)) {
+  if (!lies_between(beam.tilt_deg, 0.0, 90.0) || beam.tilt_deg == 90.0) {
     throw std::invalid_argument("tilt must be at least 0 and below 90 degrees");
   }
   constexpr std::uint64_t most = std::uint64_t{1} << 31U;
@@ -84,7 +86,7 @@ Backscatter backscattered(std::span<const TargetElement> solid, const ElectronBe
                           std::int64_t bins, int threads, Simd level) {
   check_solid(solid);
   check(beam, electrons, bins);
-  RangeTables tables;
+  RangeTables tables{};
   Backscatter total = empty_counts(bins);
   total.range = fill_tables(solid, beam.energy_kev, tables);
   const double tilt = beam.tilt_deg * (std::numbers::pi / 180.0);

@@ -17,11 +17,14 @@ inline constexpr double kScreeningKev = 7.0e-3;
 inline constexpr int kKnots = 2048;
 
 // What an electron knows of itself by the share r of its range that is left: knot k lies at r = (k / kKnots)^2.
+// NOLINTBEGIN(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays): std::array's functions are inline, and what
+// is compiled for one SIMD level must not call what may be compiled for another.
 struct RangeTables {
   double energy[kKnots + 2];  // keV; the last knot twice, for an r of 1 exactly
   double path[kKnots + 2];    // mean free path / range
   double share[kKnots + 2];   // Rutherford's share
 };
+// NOLINTEND(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays)
 
 struct Departure {
   double energy = 0.0;  // as it leaves, / beam energy

@@ -2,6 +2,8 @@
 
 #include <math.h>  // NOLINT(modernize-deprecated-headers): the functions of cmath are inline
 
+#include <numbers>
+
 #include "backscatter_parts.hpp"
 
 // NOLINTBEGIN(modernize-avoid-c-arrays,cppcoreguidelines-avoid-c-arrays): std::array's functions are inline
@@ -49,7 +51,7 @@ inline double minus_log(std::uint32_t word) {
   const double z = s * s;
   const double series =
       1.0 + z * (1.0 / 3 + z * (1.0 / 5 + z * (1.0 / 7 + z * (1.0 / 9 + z * (1.0 / 11 + z * (1.0 / 13))))));
-  return (32.0 - whole(above)) * 0.69314718055994530942 - 2.0 * s * series;
+  return (32.0 - whole(above)) * std::numbers::ln2 - 2.0 * s * series;
 }
 
 struct Turn {
@@ -96,11 +98,11 @@ struct Lanes {
   bool counts[kLanes];  // false once all electrons of the block are on their way
 };
 
-struct Words16 {
+struct LaneWords {
   std::uint32_t a[kLanes], b[kLanes], c[kLanes];
 };
 
-void draw(Lanes& lanes, std::uint64_t seed, Words16& words) {
+void draw(Lanes& lanes, std::uint64_t seed, LaneWords& words) {
   const auto key_low = static_cast<std::uint32_t>(seed);
   const auto key_high = static_cast<std::uint32_t>(seed >> 32U);
   for (int l = 0; l < kLanes; ++l) {
@@ -109,13 +111,13 @@ void draw(Lanes& lanes, std::uint64_t seed, Words16& words) {
     words.b[l] = drawn.b;
     words.c[l] = drawn.c;
   }
-  for (int l = 0; l < kLanes; ++l) {
-    lanes.step[l] += 1;
+  for (std::uint32_t& step : lanes.step) {
+    ++step;
   }
 }
 
 // The free flights' lengths. Returns whether a path ends: at the surface, or where no way leads back to it.
-bool fly(const Lanes& lanes, const Words16& words, double* length, std::uint64_t* ended) {
+bool fly(const Lanes& lanes, const LaneWords& words, double* length, std::uint64_t* ended) {
   std::uint64_t any = 0;
   for (int l = 0; l < kLanes; ++l) {
     length[l] = lanes.path[l] * minus_log(words.a[l]);
@@ -127,7 +129,7 @@ bool fly(const Lanes& lanes, const Words16& words, double* length, std::uint64_t
   return any != 0;
 }
 
-void scatter(const RangeTables& tables, const Words16& words, const double* length, Lanes& lanes) {
+void scatter(const RangeTables& tables, const LaneWords& words, const double* length, Lanes& lanes) {
   for (int l = 0; l < kLanes; ++l) {
     const double x = lanes.x[l] + length[l] * lanes.ux[l];
     const double y = lanes.y[l] + length[l] * lanes.uy[l];
@@ -201,43 +203,60 @@ bool leaves(const RangeTables& tables, const Lanes& lanes, int l, double length,
   return true;
 }
 
+// What changes while a block's electrons are followed.
+struct Progress {
+  PathCounts counts;
+  std::uint64_t next = 0;       // electron to start
+  std::uint64_t under_way = 0;  // electrons that have not ended, those to come included
+};
+
+void note_departures(const RangeTables& tables, const Lanes& lanes, const double* length, const std::uint64_t* ended,
+                     Departure* departures, PathCounts& counts) {
+  for (int l = 0; l < kLanes; ++l) {
+    if (ended[l] != 0 && lanes.counts[l] && leaves(tables, lanes, l, length[l], departures[counts.backscattered])) {
+      ++counts.backscattered;
+    }
+  }
+}
+
+void replace(const RangeTables& tables, const PathBlock& block, const std::uint64_t* ended, Lanes& lanes,
+             Progress& progress) {
+  for (int l = 0; l < kLanes; ++l) {
+    if (ended[l] == 0) {
+      continue;
+    }
+    if (lanes.counts[l]) {
+      progress.counts.scatterings += lanes.step[l] - 1;  // the last flight ends without one
+      --progress.under_way;
+    }
+    start(tables, block, progress.next++, lanes, l);
+  }
+}
+
 }  // namespace
 
 PathCounts follow_paths(const RangeTables& tables, const PathBlock& block, Departure* departures) {
-  Lanes lanes;
-  Words16 words;
+  Lanes lanes{};
+  LaneWords words{};
   double length[kLanes];
   std::uint64_t ended[kLanes];
-  PathCounts counts;
-  std::uint64_t next = 0;
-  std::uint64_t under_way = block.count;
+  Progress progress;
+  progress.under_way = block.count;
   for (int l = 0; l < kLanes; ++l) {
-    start(tables, block, next++, lanes, l);
+    start(tables, block, progress.next++, lanes, l);
   }
-  while (under_way > 0) {
+  while (progress.under_way > 0) {
     draw(lanes, block.seed, words);
     const bool any = fly(lanes, words, length, ended);
     if (any) {
-      for (int l = 0; l < kLanes; ++l) {
-        if (ended[l] != 0 && lanes.counts[l] && leaves(tables, lanes, l, length[l], departures[counts.backscattered])) {
-          ++counts.backscattered;
-        }
-      }
+      note_departures(tables, lanes, length, ended, departures, progress.counts);
     }
     scatter(tables, words, length, lanes);
     if (any) {
-      for (int l = 0; l < kLanes; ++l) {
-        if (ended[l] != 0) {
-          if (lanes.counts[l]) {
-            counts.scatterings += lanes.step[l] - 1;  // the last flight ends without one
-            --under_way;
-          }
-          start(tables, block, next++, lanes, l);
-        }
-      }
+      replace(tables, block, ended, lanes, progress);
     }
   }
-  return counts;
+  return progress.counts;
 }
 
 }  // namespace cemvis::CEMVIS_SIMD_LEVEL

@@ -12,6 +12,10 @@ namespace {
 constexpr double kAvogadro = 6.02214076e23;
 constexpr double kFastestKev = 30.0;
 
+// No NaN does or is.
+bool lies_between(double value, double low, double high) { return value >= low && value <= high; }
+bool is_positive(double value) { return value > 0.0 && std::isfinite(value); }
+
 // Browning's fit to the total elastic Mott cross-section, cm2.
 double cross_section(double z, double e) {
   const double z17 = std::pow(z, 1.7);
@@ -98,11 +102,10 @@ void check_solid(std::span<const TargetElement> solid) {
     throw std::invalid_argument("a solid must have at least one element");
   }
   for (const TargetElement& element : solid) {
-    if (!(element.atomic_number >= 1.0 && element.atomic_number <= 103.0)) {
+    if (!lies_between(element.atomic_number, 1.0, 103.0)) {
       throw std::invalid_argument("atomic numbers must be from 1 to 103");
     }
-    if (!(element.atomic_weight > 0.0 && std::isfinite(element.atomic_weight) && element.mass_fraction > 0.0 &&
-          std::isfinite(element.mass_fraction))) {
+    if (!is_positive(element.atomic_weight) || !is_positive(element.mass_fraction)) {
       throw std::invalid_argument("atomic weights and mass fractions must be finite and above 0");
     }
   }
@@ -138,7 +141,7 @@ double fill_tables(std::span<const TargetElement> solid, double energy_kev, Rang
 
 Transport electron_transport(std::span<const TargetElement> solid, double energy_kev) {
   check_solid(solid);
-  if (!(energy_kev >= kSlowestKev && energy_kev <= kFastestKev)) {
+  if (!lies_between(energy_kev, kSlowestKev, kFastestKev)) {
     throw std::invalid_argument("energy must be from 0.05 to 30 keV");
   }
   return transport(solid, total_of(solid), energy_kev);
