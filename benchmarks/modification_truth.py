@@ -91,7 +91,10 @@ def make_all(folder: Path, strengths: Sequence[float], options: argparse.Namespa
     """Make the virtual specimens that are not there yet."""
     null = (IntrudedClass(name=PLAIN), IntrudedClass(name=NULL))
     modified = tuple(
-        IntrudedClass(name=strength_class(each), modification=Modification(strength=each, mode=options.mode))
+        IntrudedClass(
+            name=strength_class(each),
+            modification=Modification(strength=each, density_per_um2=options.density, mode=options.mode),
+        )
         for each in strengths
     )
     config = IntrudedConfig(classes=null + modified, regions=options.regions, map_px=options.map_px, seed=options.seed)
@@ -230,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--strengths", default="0.25,0.5,1")
+    parser.add_argument("--density", type=float, default=Modification().density_per_um2, help="spots per um2 of C-S-H")
     parser.add_argument("--mode", choices=["conserve", "densify"], default="conserve")
     parser.add_argument("--folds", type=int, choices=[1, 2, 3, 4], default=4)
     parser.add_argument("--epochs", type=int, default=MAP_TRAINING.epochs)

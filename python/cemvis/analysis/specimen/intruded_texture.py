@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 
 #: Smoothing length (sd of the Gaussian filter, um) and share of the variance of what the plain texture is made of.
-PLAIN_TEXTURE: tuple[tuple[float, float], ...] = ((0.052, 0.35), (0.115, 0.35), (0.26, 0.30))
+PLAIN_TEXTURE: tuple[tuple[float, float], ...] = ((0.052, 0.10), (0.115, 0.40), (0.26, 0.50))
 #: Of the texture inside modified spots.
 FINE_TEXTURE: tuple[tuple[float, float], ...] = ((0.052, 1.0),)
 TRUNCATE = 4.0
