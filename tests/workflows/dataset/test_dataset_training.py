@@ -23,6 +23,7 @@ from cemvis.workflows.resnet_training import ResNetConfig
 from cemvis.workflows.train import train
 from data_sets import CONFIG, TRAINING
 from located import write_located
+from networks import one_torch_thread
 
 pytestmark = pytest.mark.filterwarnings("ignore::cemvis.errors.CoverageWarning")
 
@@ -59,18 +60,7 @@ def test_filtered_rows_train_as_a_table_of_just_these_rows(base, tmp_path) -> No
         )
 
 
-@pytest.fixture
-def one_torch_thread():
-    """A network this small trains fastest by itself."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_torch_thread")
+@one_torch_thread()
 def test_a_network_trains_on_a_data_set_as_on_its_table(tmp_path) -> None:
     quick = TrainerConfig(epochs=1, batch=32, learning_rate=2e-3, schedule="one-cycle", device="cpu")
     resnet = ResNetConfig(downsample=2, stem_pool=True, trainer=quick)
