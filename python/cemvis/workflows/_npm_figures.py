@@ -87,10 +87,15 @@ def _caption(image: MappedImage) -> str:
     rows, cols = whole.shape
     anchors = image.session.anchors
     where = {"given": "as given", "regions": "from regions", "histogram": "from flat places of the session's images"}
+    phase = image.session.phase
+    if anchors.csh_source == "histogram" and phase.relative:
+        csh = f"from flat places of {phase.name}"
+    else:
+        csh = where[anchors.csh_source]
     text = (
         f"Porosity {mean_porosity(whole.counts):.4f} ({low:.4f} to {high:.4f} by the anchors' errors), clinker "
         f"{whole.clinker_px / (rows * cols):.1%} of the area, {len(image.maps)} maps. C-S-H "
-        f"{where[anchors.csh_source]}, metal {where[anchors.metal_source]}. Flat places are those of all images of the "
+        f"{csh}, metal {where[anchors.metal_source]}. Flat places are those of all images of the "
         "session; each curve of greys is a share of its own total."
     )
     if image.source.clinker is not None:

@@ -212,7 +212,7 @@ def find_csh(
         return FoundGrey(grey, False, f"C-S-H: nothing is flat, so {CSH_QUANTILE:.0%} of the pixels are darker")
     first = peaks[0]
     share = f"darkest peak of flat places ({first.share:.0%} of them)"
-    known = f", with {' and '.join(phase.confirmed_by)} where they should be" if phase.confirmed_by else ""
+    known = f", confirmed by the peaks of {', '.join(phase.confirmed_by)}" if phase.confirmed_by else ""
     if phase.relative == 0:
         return FoundGrey(first.grey, True, f"C-S-H: {share}{known}")
     found = csh_from(first.grey, metal, phase.relative)
