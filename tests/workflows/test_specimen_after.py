@@ -29,12 +29,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_specimen(PLAIN, tmp_path_factory.mktemp("plain"), threads=1)[0]
+
+
+@pytest.fixture(scope="module")
 def visit(made: Path) -> Visit:
     return Visit.from_json(json.loads((made / "specimen.json").read_text())["truth_visit"])
 
 
-def test_the_first_visit_does_not_see_what_comes_after(made: Path, tmp_path: Path) -> None:
-    plain = make_specimen(PLAIN, tmp_path, threads=1)[0]
+def test_the_first_visit_does_not_see_what_comes_after(made: Path, plain: Path) -> None:
     names = {path.name for path in plain.iterdir()}
     assert {path.name for path in made.iterdir()} == names | ADDED
     for name in names - OF_TESTS:
@@ -47,10 +51,9 @@ def test_the_same_seed_gives_the_same_bytes_with_any_threads(made: Path, tmp_pat
     assert {p.name: sha256_of(p) for p in again.iterdir()} == {p.name: sha256_of(p) for p in made.iterdir()}
 
 
-def test_plain_areas_are_not_taken_for_those_with_an_after_image(tmp_path: Path) -> None:
-    make_specimen(PLAIN, tmp_path)
+def test_plain_areas_are_not_taken_for_those_with_an_after_image(plain: Path) -> None:
     with pytest.raises(OutputExistsError, match="made with other settings"):
-        make_specimen(AFTER, tmp_path)
+        make_specimen(AFTER, plain.parent)
 
 
 def test_the_mosaic_is_the_after_image(made: Path, visit: Visit) -> None:
