@@ -42,6 +42,9 @@ _PATH = click.Path(path_type=Path)
     "--whole-maps", type=click.IntRange(1), default=100, show_default=True, help="Of each class, correlated whole."
 )
 @click.option("--r-max", type=click.IntRange(2), help="Largest distance, px.  [default: half the map, less one]")
+@click.option(
+    "--folds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trainings; together they test all."
+)
 @click.option("--epochs", type=click.IntRange(1), help="At most, of each training.  [default: 20]")
 @click.option("--stop-after", type=click.IntRange(1), help="Epochs without a better validation loss.  [default: 6]")
 @click.option(

@@ -131,7 +131,7 @@ def correlate(
             else:
                 rows = np.flatnonzero(labels[explained.indices] == number)
                 chosen, masks = explained.indices[rows].tolist(), explained.regions[rows]
-                if kind == "foreign":
+                if kind == "foreign" and len(rows):
                     masks = masks[elsewhere(images[explained.indices[rows]])]
                 kept = np.flatnonzero(masks.any(axis=(1, 2)))
                 chosen, masks = [chosen[row] for row in kept], masks[kept]

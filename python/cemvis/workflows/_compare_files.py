@@ -136,7 +136,7 @@ def summary(output: Path, maps: MapSet, features: Sequence[str], *, command: str
         "pixel_size_um": maps.pixel_size_um,
         "explained_features": features[0],
         "findings": told,
-        "warnings": warnings_of(steps),
+        "warnings": warnings_of(steps, maps.classes),
         "notes": list(maps.notes),
         "files": [FINDINGS],
     }

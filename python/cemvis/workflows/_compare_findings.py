@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cemvis.workflows._compare_correlation import KINDS
+
 Row = dict[str, Any]
+REGIONS = KINDS["regions"]
 
 
 def findings(steps: Mapping[str, Any], classes: Sequence[str], features: Sequence[str]) -> list[Row]:
@@ -42,10 +45,16 @@ _NULLS = {
 }
 
 
-def warnings_of(steps: Mapping[str, Any]) -> list[str]:
+def warnings_of(steps: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """Return what the steps warn of, each once."""
     found = [*steps["classify"].get("warnings", []), *steps["shared"].get("warnings", [])]
     explained = steps["explain"]
+    known = {(each["of"], each["class"]) for each in steps["correlation"]["lengths"]}
+    found += [
+        f"no explained map of {name} was told rightly: its regions are not correlated"
+        for name in classes
+        if (REGIONS, name) not in known
+    ]
     if explained["explained"] < explained["images"]:
         missing = explained["images"] - explained["explained"]
         found.append(f"{missing} of {explained['images']} maps could not be explained: their score is not positive")

@@ -58,6 +58,8 @@ class CompareConfig:
     trainer : TrainerConfig
     draws : int
         Of each null of the shared patterns.
+    folds : int
+        Trainings, which together test more specimens or all; the first one's network is explained.
     seed : int
     threads : int, optional
     resume : bool
@@ -73,6 +75,7 @@ class CompareConfig:
     r_max: int | None = None
     trainer: TrainerConfig = MAP_TRAINING
     draws: int = 20
+    folds: int = 1
     seed: int = 0
     threads: int | None = None
     resume: bool = False
@@ -213,6 +216,7 @@ class _Run:
             size_px=config.size_px,
             pixel_size=config.pixel_size,
             trainer=replace(config.trainer, seed=config.seed),
+            folds=config.folds,
             threads=config.threads,
         )
         folder = self.output / "classify"
