@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cemvis.cli import explain as command_line
 from cemvis.cli import main
+from cemvis.models.explain import METHODS
 from cemvis.models.map_classifier_file import save_class_model
 from class_models import pore_class_model
 from npm_maps import write_classes
@@ -29,6 +31,10 @@ def test_says_what_was_found_and_where_it_is(inputs: list[str], tmp_path: Path) 
         assert words in result.output
     assert str(tmp_path / "out" / "explain.json") in result.output
     assert json.loads((tmp_path / "out" / "explain.json").read_text(encoding="utf-8"))["score"]["kind"] == "contrast"
+
+
+def test_the_command_knows_all_methods() -> None:
+    assert command_line.METHODS == METHODS
 
 
 def test_a_second_run_is_one_clear_line(inputs: list[str]) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cemvis.workflows.map import Anchors
 
 _PATH = click.Path(path_type=Path)
-_METHODS = ("deep-taylor", "grad-cam", "integrated-gradients", "gradient-input")
+METHODS = ("deep-taylor", "grad-cam", "integrated-gradients", "gradient-input")
+"""As `cemvis.models.explain.METHODS`, which needs PyTorch."""
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
@@ -45,7 +46,7 @@ def _places(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
     help="Middle of a window of the mosaic, in um or such as 1500px,1000px; once for each window.",
 )
 @click.option(
-    "--method", type=click.Choice(_METHODS), default="deep-taylor", show_default=True, help="How relevance is found."
+    "--method", type=click.Choice(METHODS), default="deep-taylor", show_default=True, help="How relevance is found."
 )
 @click.option(
     "--of",

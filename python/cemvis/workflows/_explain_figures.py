@@ -31,9 +31,8 @@ class Figures:
         self._every = max(1, -(-count // most)) if most else 0
         self._seen = 0
 
-    @property
-    def wants_more(self) -> bool:
-        """Whether the next image is one of those that are drawn, evenly spread over all; called once for each."""
+    def takes_next(self) -> bool:
+        """Count one more image, and return whether it is one of those that are drawn, evenly spread over all."""
         self._seen += 1
         return bool(self._every) and (self._seen - 1) % self._every == 0
 

@@ -67,7 +67,7 @@ class Writer:
         self._tiff("relevance", name, drawn.relevance.astype(np.float32), "Relevance", about, origin)
         about = f"255 where the {100 * self._config.share:g} % of the relevance is that the fewest pixels hold."
         self._tiff("regions", name, np.uint8(255) * drawn.regions, "Characteristic regions", about, origin)
-        if self._figures.wants_more:
+        if self._figures.takes_next():
             self._draw(name, self._figures.image(drawn))
 
     def keep_methods(self, maps: Mapping[str, Floats], index: int) -> None:

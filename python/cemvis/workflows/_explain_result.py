@@ -16,6 +16,7 @@ from cemvis.analysis.relevance.faithfulness import BLUR_PX, FRACTIONS, Baseline,
 from cemvis.analysis.relevance.regions import SHARE, RegionShares
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
+from cemvis.models.explain.decomposition import Precision
 from cemvis.models.explain.explanation import ScoreKind
 from cemvis.models.explain.gradients import STEPS
 from cemvis.models.explain.methods import METHODS, Reading
@@ -86,7 +87,7 @@ class ExplainConfig:
     block_px: int = 8
     steps: int = STEPS
     layer: str | None = None
-    precision: Any = "float64"
+    precision: Precision = "float64"
     figures: int = 6
     batch: int = 4
     pixel_size: PixelSize | None = None

@@ -61,8 +61,8 @@ def deep_taylor(
 ) -> Explanation:
     """Decompose the scores of a batch of images.
 
-    The whole batch is held, with every feature map: in float64 a map of 384 x 384 px takes 75 MB in the network of
-    nano-porosity maps.
+    The whole batch is held, with every feature map: with the network of nano-porosity maps about 150 MB for each of
+    384 x 384 px in float64, and 0.16 s on one core.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def deep_taylor(
     low, high : float
         Least and largest value that a pixel can have. For a `ResNet` those of standardised grey.
     precision : "float64" or "float32"
-        float32 takes half the time and memory, and conserves relevance to about 1e-6.
+        float32 takes two thirds of the memory and no less time, and conserves relevance to about 1e-7.
 
     Raises
     ------
