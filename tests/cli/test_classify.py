@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,11 @@ def test_a_forest_is_trained_and_asked(root, tmp_path) -> None:
     written = run(image, "--model", model, "-o", tmp_path / "p.csv", "-q")
     assert written.exit_code == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 5
+    card = CliRunner().invoke(main, ["model", "info", str(model)])
+    assert "WARNING: sessions are unknown" in card.output
+    assert "forest on porosity and two-point statistics" in card.output
+    about = json.loads(CliRunner().invoke(main, ["model", "info", "--json", str(model)]).output)
+    assert about["classes"] == ["coarse", "fine"]
     again = run(root, "-o", tmp_path / "out", "--classifier", "forest", "--size", 32)
     assert again.exit_code == 1
     assert "--overwrite" in again.output

@@ -32,9 +32,16 @@ def info(file: str, as_json: bool) -> None:
 
     FILE is a model file, or the word "embedded" for the model that comes with cemvis.
     """
+    from cemvis.models.map_classifier_file import header_of_classes, is_class_model, load_class_model
     from cemvis.models.model_header import header_of
+    from cemvis.report.classification import class_card
     from cemvis.report.model_card import model_card
 
+    if Path(file).is_file() and is_class_model(file):
+        classifier = load_class_model(file)
+        about = header_of_classes(classifier) | {"sha256": classifier.digest}
+        click.echo(json.dumps(about, indent=2) if as_json else class_card(classifier))
+        return
     model = _opened(file)
     if as_json:
         click.echo(json.dumps(header_of(model) | {"sha256": model.digest}, indent=2))

@@ -26,7 +26,15 @@ from cemvis.models.model import Model
 from cemvis.models.model_file import load_model, parts_of, read_file, write_parts
 from cemvis.models.model_header import CLASS_FORMAT
 
-__all__ = ["CLASS_FORMAT", "ClassModel", "load_any_model", "load_class_model", "save_class_model"]
+__all__ = [
+    "CLASS_FORMAT",
+    "ClassModel",
+    "header_of_classes",
+    "is_class_model",
+    "load_any_model",
+    "load_class_model",
+    "save_class_model",
+]
 
 FORMAT_VERSION = 1
 _BY = ("specimen", "region", "none")
@@ -41,6 +49,13 @@ def save_class_model(path: Path, model: ClassModel) -> None:
     FileAccessError
         If the file cannot be written.
     """
+    write_parts(
+        path, header_of_classes(model), {name: np.ascontiguousarray(each) for name, each in model.arrays.items()}
+    )
+
+
+def header_of_classes(model: ClassModel) -> dict[str, object]:
+    """Return what a classifier's file says about it, JSON-ready, without its checksum."""
     header: dict[str, object] = {"format": CLASS_FORMAT, "format_version": FORMAT_VERSION}
     for name in ("version", "classifier", "describe", "features", "sigma_px", "size_px", "pixel_size_um"):
         header[name] = getattr(model, name)
@@ -49,7 +64,7 @@ def save_class_model(path: Path, model: ClassModel) -> None:
     header |= {"classes": list(model.classes)}
     header |= {"training": asdict(model.training), "test": asdict(model.test)}
     header |= {"warnings": list(model.warnings)}
-    write_parts(path, header, {name: np.ascontiguousarray(each) for name, each in model.arrays.items()})
+    return header
 
 
 def load_class_model(path: Path | str) -> ClassModel:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARGIN_IN, TITLE_IN, LEFT_IN, ABOVE_IN, BELOW_IN = 0.22, 0.36, 1.05, 0.34, 0.72
+MARGIN_IN, TITLE_IN, LEFT_IN, ABOVE_IN, BELOW_IN = 0.22, 0.36, 1.2, 0.34, 0.98
 PANEL_IN, SCORES_IN = 2.7, 2.4
 NAMES = {"mulf": "MulF", "micf": "MicF"}
 _MOST_LETTERS = 14
@@ -178,7 +178,7 @@ def _draw_reliability(axes: Axes, one: Shown) -> None:
     axes.set_ylim(-0.02, 1.04)
     axes.set_xlabel("confidence (probability of the answer)", fontsize=style.TEXT_PT)
     axes.set_ylabel("share of right answers", fontsize=style.TEXT_PT)
-    axes.legend(loc="upper left", fontsize=style.SMALL_PT, frameon=False)
+    axes.legend(loc="lower right", fontsize=style.SMALL_PT, frameon=False)
     axes.set_title("Reliability; the larger, the more maps", fontsize=style.PANEL_TITLE_PT, loc="left")
 
 

@@ -15,7 +15,7 @@ from cemvis.models.calibration_curve import fitted_temperature, probabilities, r
 from cemvis.models.class_splits import ClassSplit
 from cemvis.models.deep_features import Backbone
 from cemvis.models.history import History
-from cemvis.models.map_classifier import seeded, train_head, train_pore_network
+from cemvis.models.map_classifier import network_features, seeded, train_head, train_pore_network
 from cemvis.models.map_classifier_model import (
     BACKBONE,
     NETWORK,
@@ -28,8 +28,8 @@ from cemvis.models.map_classifier_model import (
 )
 from cemvis.models.map_classifier_predict import ClassPredictor
 from cemvis.models.map_classifier_scores import ClassifierScores, classifier_scores
+from cemvis.models.map_classifier_statistics import map_statistics
 from cemvis.models.map_examples import Levels
-from cemvis.models.pore_network import CHANNELS
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.workflows._classify_store import sigma_of
 from cemvis.workflows._npm_maps import MapSet
@@ -38,6 +38,7 @@ Floats = NDArray[np.float64]
 
 HEAD_EPOCHS, HEAD_RATE = 60, 0.02
 _SEEN_DIGITS = 16
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,25 @@ class Fold:
     test_scores: Floats
 
 
+def described(
+    job: Job, levels: Levels, progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.float64] | None:
+    """Return the features of all maps, (maps, width), where they do not depend on what is trained; else None."""
+    if job.describe == NETWORK:
+        return None
+    parts = np.array_split(np.arange(len(job.maps)), -(-len(job.maps) // _AT_ONCE))
+    found = []
+    for part in parts:
+        if job.describe == STATISTICS:
+            found.append(map_statistics(levels, part, threads=job.threads))
+        else:
+            assert job.backbone is not None
+            found.append(job.backbone.of(levels, part, device=job.trainer.device))
+        if progress is not None:
+            progress(int(part[-1]) + 1, len(job.maps))
+    return np.concatenate(found)
+
+
 def run_fold(
     job: Job,
     split: ClassSplit,
@@ -83,21 +103,28 @@ def run_fold(
     *,
     features: str,
     fold: int,
+    table: Floats | None,
     checkpoint: Path | None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Fold:
-    """Train on one part, choose epoch and temperature by the second, and test on the third."""
+    """Train on one part, choose epoch and temperature by the second, and test on the third.
+
+    `table` is that of `described`.
+    """
     labels = job.maps.labels()
     trainer = seeded(job.trainer, fold)
-    model, history = _trained(job, split, levels, labels, trainer, features, fold, checkpoint, progress)
+    model, history = _trained(job, split, levels, labels, trainer, features, fold, table, checkpoint, progress)
     predictor = ClassPredictor(model, backbone=job.backbone, device=trainer.device, threads=job.threads)
-    validation = predictor.scores(levels, split.validation)
-    model = replace(model, temperature=fitted_temperature(validation, labels[split.validation]))
-    test_scores = predictor.scores(levels, split.test)
+
+    def scores(indices: NDArray[np.intp]) -> Floats:
+        return predictor.scores(levels, indices) if table is None else predictor.scores_of_features(table[indices])
+
+    model = replace(model, temperature=fitted_temperature(scores(split.validation), labels[split.validation]))
+    test_scores = scores(split.test)
     found = tested(job.maps, split, test_scores.argmax(axis=1), split.test, seed=job.trainer.seed)
     probability = probabilities(test_scores, temperature=model.temperature)
     error = reliability(probability, labels[split.test]).expected_error
-    return Fold(replace(model, test=test_of(found, error)), split, history, test_scores)
+    return Fold(replace(model, test=scored(found, error)), split, history, test_scores)
 
 
 def tested(
@@ -115,7 +142,7 @@ def tested(
     )
 
 
-def test_of(found: ClassifierScores, expected_error: float) -> ClassTest:
+def scored(found: ClassifierScores, expected_error: float) -> ClassTest:
     """Return what a model's file says of its test."""
     interval = found.interval
     return ClassTest(
@@ -138,6 +165,7 @@ def _trained(
     trainer: TrainerConfig,
     features: str,
     fold: int,
+    table: Floats | None,
     checkpoint: Path | None,
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[ClassModel, History | None]:
@@ -162,43 +190,26 @@ def _trained(
         )
         arrays, history = network_arrays(found.network), found.history
     if job.classifier == BACKBONE:
-        head, history = _head(job, split, levels, labels, trainer)
+        assert table is not None
+        head, history = _head(job, split, table, labels, trainer)
         arrays |= head
     elif job.classifier != PORE_NETWORK:
+        if table is None:
+            alone = _model(replace(job, classifier=PORE_NETWORK), None, features, 0, trainer, dict(arrays))
+            found_features = network_features(alone.pore_network(), levels, split.train, device=trainer.device)
+        else:
+            found_features = table[split.train]
         arrays["learner.labels"] = labels[split.train].astype(np.float64)
-        arrays["learner.features"] = _described(job, levels, split.train, arrays, features, trainer)
+        arrays["learner.features"] = found_features
     return _model(job, split, features, fold, trainer, arrays), history
 
 
-def _described(
-    job: Job,
-    levels: Levels,
-    indices: NDArray[np.intp],
-    arrays: dict[str, NDArray[Any]],
-    features: str,
-    trainer: TrainerConfig,
-) -> Floats:
-    """Return the features that a learner is fitted to."""
-    from cemvis.models.map_classifier import network_features
-    from cemvis.models.map_classifier_statistics import map_statistics
-
-    if job.describe == STATISTICS:
-        return map_statistics(levels, indices, threads=job.threads)
-    if job.describe == BACKBONE:
-        assert job.backbone is not None
-        return job.backbone.of(levels, indices, device=trainer.device)
-    whole = {name: each for name, each in arrays.items() if name.startswith("network.")}
-    alone = _model(replace(job, classifier=PORE_NETWORK), None, features, 0, trainer, whole)
-    return network_features(alone.pore_network(), levels, indices, device=trainer.device)
-
-
 def _head(
-    job: Job, split: ClassSplit, levels: Levels, labels: NDArray[np.intp], trainer: TrainerConfig
+    job: Job, split: ClassSplit, table: Floats, labels: NDArray[np.intp], trainer: TrainerConfig
 ) -> tuple[dict[str, NDArray[Any]], History]:
     """Train a linear layer on the backbone's features, standardised by the maps trained on."""
-    assert job.backbone is not None
     chosen = np.concatenate([split.train, split.validation])
-    found = job.backbone.of(levels, chosen, device=trainer.device)
+    found = table[chosen]
     mean, sd = found[: len(split.train)].mean(axis=0), found[: len(split.train)].std(axis=0)
     scale = np.where(sd > 1e-12 * (1.0 + np.abs(mean)), sd, 1.0)
     parts = np.arange(len(split.train)), np.arange(len(split.train), len(chosen))
@@ -265,6 +276,3 @@ def job_json(job: Job) -> dict[str, Any]:
         "backbone": backbone,
         "trainer": asdict(job.trainer) if job.describe == NETWORK or job.classifier == BACKBONE else None,
     }
-
-
-__all__ = ["CHANNELS", "Fold", "Job", "job_json", "run_fold", "test_of", "tested"]

@@ -20,7 +20,7 @@ from cemvis.workflows._classify_config import ClassifyConfig
 from cemvis.workflows._classify_design import confounding
 from cemvis.workflows._classify_files import HISTORY, PDF, PICTURE, SUMMARY, TABLES, model_name, write_tables
 from cemvis.workflows._classify_result import Comparison, FeaturesResult, compared, features_result
-from cemvis.workflows._classify_run import Job, run_fold
+from cemvis.workflows._classify_run import Job, described, run_fold
 from cemvis.workflows._classify_store import stored_maps
 from cemvis.workflows._classify_summary import caption, summary, title
 from cemvis.workflows._npm_maps import MapSet, read_map_set
@@ -118,12 +118,21 @@ def classify(
     for features in config.features:
         stored = stored_maps(maps, output, features=features, progress=_told(progress, f"reading {features}"))
         with stored as levels:
+            table = described(job, levels, _told(progress, f"describing {features}"))
             folds = []
             for fold, split in enumerate(splits):
                 checkpoint = _checkpoint(output, features, fold) if job.describe == NETWORK else None
-                folds.append(
-                    run_fold(job, split, levels, features=features, fold=fold, checkpoint=checkpoint, progress=progress)
+                found = run_fold(
+                    job,
+                    split,
+                    levels,
+                    features=features,
+                    fold=fold,
+                    table=table,
+                    checkpoint=checkpoint,
+                    progress=progress,
                 )
+                folds.append(found)
         results.append(features_result(maps, features, tuple(folds), seed=config.trainer.seed))
     return _written(output, maps, job, config, tuple(results), names, command)
 
