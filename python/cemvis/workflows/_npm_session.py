@@ -29,7 +29,7 @@ from cemvis.workflows._npm_inputs import NpmConfig, Source
 from cemvis.workflows._npm_regions import Region
 
 TILE_PX, LEAST_TILE_PX = 256, 32
-MOST_TILES = 1000  # of a session: 66 Mpx
+MOST_TILES = 400  # of a session: 26 Mpx
 BINS_16_BIT = 512
 _BLOCK_PX = 8
 DRIFT_GREYS = 2.0

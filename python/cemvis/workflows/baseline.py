@@ -228,8 +228,8 @@ def _notes(measured: Measured, alike: dict[str, float | None]) -> list[str]:
     told = [f"{value:.2f} for {name}" for name, value in alike.items() if value is not None]
     if told:
         notes.append(
-            f"maps of one region may be alike (intraclass correlation {' and '.join(told)}): tests over maps take them as "
-            "independent, those over regions or specimens do not"
+            f"maps of one region may be alike (intraclass correlation {' and '.join(told)}): tests over maps take them "
+            "as independent, those over regions or specimens do not"
         )
     elif len(measured.maps) > np.unique(measured.regions).size:
         notes.append("maps of one region are not independent, and tests over maps take them as if they were")
