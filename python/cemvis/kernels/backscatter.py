@@ -168,7 +168,7 @@ def electron_transport(solid: Solid, energies_kev: NDArray[np.float64]) -> NDArr
     Examples
     --------
     >>> import numpy as np
-    >>> path, share, power = electron_transport(np.array([[29, 63.546, 1.0]]), np.array([20.0]))[0]
+    >>> path, share, power = electron_transport(np.array([[29, 63.546, 1.0]]), np.array([20.0]))[0].tolist()
     >>> round(path / 8.96 * 1e7, 1), round(share, 3), round(power * 8.96 * 1e-4, 2)  # nm, 1, keV/um
     (3.5, 0.995, 6.93)
     """

@@ -192,7 +192,7 @@ def mixture_backscatter(compound: Compound, energy_kev: float) -> float:
     Examples
     --------
     >>> round(mixture_backscatter(Compound.parse("Ca3SiO5"), 20.0), 3)
-    0.176
+    0.17
     """
     return math.fsum(
         share * element_backscatter(element(symbol).atomic_number, energy_kev)
