@@ -140,7 +140,7 @@ def backscatter(
     if path is not None:
         check_suffix(path)
         check_free(path.parent, [path.name], overwrite=overwrite)
-    rows = []
+    rows: list[Backscatter] = []
     for solid in solids:
         for energy in energies_kev:
             if progress is not None:

@@ -128,6 +128,8 @@ def test_bad_arguments_are_refused():
         csh_metal_curve(method="casino")
     with pytest.raises(InputError, match="from 1 to 30 keV"):
         csh_metal_curve(energy_kev=0.5)
+    with pytest.raises(InputError, match="electrons is 0"):
+        csh_metal_curve(electrons=0)
     with pytest.raises(InputError, match="has no density"):
         metal_curve(CSH, Compound.parse("Bi"), electrons=10)
     with pytest.raises(InputError, match="simulated for no curve"):

@@ -31,6 +31,7 @@ FIELDS_METAL = Compound.parse("Bi 32.5, In 51, Sn 16.5", density_g_cm3=7.88)
 POINTS = (0.0, 0.01, 0.02, 0.035, 0.05, 0.075, *(round(0.1 + 0.05 * i, 2) for i in range(19)))
 """Porosities at which electron paths are simulated: close where the curve is steep."""
 _GRID = tuple(i / 100 for i in range(101))
+_ELECTRONS = 200_000
 _SHIPPED = "csh_metal_backscatter.json"
 
 
@@ -129,14 +130,9 @@ class BackscatterCurve:
         """Return the curve as a table: porosity, eta, standard_error, relative, porosity_error."""
         import pandas as pd
 
-        columns = {
-            "porosity": self.porosity,
-            "eta": self.eta,
-            "standard_error": self.standard_error,
-            "relative": self.relative,
-            "porosity_error": self.porosity_error or (0.0,) * len(self.porosity),
-        }
-        return pd.DataFrame(columns)
+        columns = {"porosity": self.porosity, "eta": self.eta, "standard_error": self.standard_error}
+        errors = self.porosity_error or (0.0,) * len(self.porosity)
+        return pd.DataFrame({**columns, "relative": self.relative, "porosity_error": errors})
 
     def to_json(self) -> dict[str, Any]:
         """Return the curve as plain values, with the points that it was fitted to."""
@@ -234,9 +230,8 @@ def metal_curve(
         eta = tuple(float(low + (high - low) * m) for m in shares)
         none = (0.0,) * len(_GRID)
         return BackscatterCurve(_GRID, eta, none, float(energy_kev), method, none)
-    points = simulated_points(
-        matrix, metal, energy_kev=energy_kev, electrons=electrons or 200_000, seed=seed, threads=threads
-    )
+    many = _ELECTRONS if electrons is None else electrons
+    points = simulated_points(matrix, metal, energy_kev=energy_kev, electrons=many, seed=seed, threads=threads)
     return curve_of(points, matrix, metal, energy_kev=energy_kev)
 
 
