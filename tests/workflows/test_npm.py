@@ -195,3 +195,12 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path, one: Path) -> None:
         npm([one], tmp_path / name, NpmConfig(map_px=128, resamplings=20), curve=Linear(), command="same")
     for path in sorted((tmp_path / "a").rglob("*.*")):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), path
+
+
+def test_anchors_that_tiles_do_not_agree_on_are_not_reliable(tmp_path: Path) -> None:
+    parts = [picture(shape=(384, 192), csh=csh, seed=number).grey for number, csh in enumerate((50.0, 95.0, 120.0))]
+    path = write_picture(tmp_path / "mixed.tif", np.hstack(parts))
+    session = run([path], tmp_path / "out", resamplings=60).sessions[0]
+    assert not session.anchors.reliable
+    assert "above 3% of their distance" in session.anchors.note
+    assert any("uncertain" in note for note in session.notes)

@@ -33,6 +33,7 @@ MOST_TILES = 400  # of a session: 26 Mpx
 BINS_16_BIT = 512
 _BLOCK_PX = 8
 DRIFT_GREYS = 2.0
+MOST_ERROR = 0.03  # of the distance between the anchors: more, and they are not reliable
 PORTLANDITE = 0.1  # its usual grey, from 0 at C-S-H to 1 at metal, for a warning
 
 
@@ -118,6 +119,7 @@ def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Ma
         metal_draws = found[1] if sources_of[1] == "histogram" else metal_draws
     for number, (where, draws) in enumerate(zip(sources_of, (csh_draws, metal_draws), strict=True)):
         errors[number] = errors[number] if where == "given" else float(np.std(draws))
+    most_error = MOST_ERROR * (metal.grey - csh.grey)
     anchors = GreyAnchors(
         csh.grey,
         metal.grey,
@@ -125,8 +127,9 @@ def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Ma
         errors[1],
         sources_of[0],
         sources_of[1],
-        csh.reliable and metal.reliable,
-        "; ".join(each.note for each in (csh, metal) if each.note),
+        csh.reliable and metal.reliable and max(errors) <= most_error,
+        "; ".join(each.note for each in (csh, metal) if each.note)
+        + (f"; an error is above {MOST_ERROR:.0%} of their distance" if max(errors) > most_error else ""),
     )
     many = min(len(csh_draws), len(metal_draws))
     draws = np.stack([csh_draws[:many], metal_draws[:many]], axis=1)

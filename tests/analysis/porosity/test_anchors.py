@@ -108,3 +108,10 @@ def test_a_region_has_a_mean_and_an_error() -> None:
     assert region_grey(np.array([7.0])) == (7.0, 0.0)
     with pytest.raises(InputError, match="8 x 8"):
         region_grey(np.array([]))
+
+
+def test_black_margins_are_not_c_s_h() -> None:
+    grey = picture(noise=3.0).grey.copy()
+    grey[:120] = 0
+    found = find_csh(sample_of(grey))
+    assert found.grey == pytest.approx(60, abs=3)

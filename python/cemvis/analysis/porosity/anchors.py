@@ -29,6 +29,7 @@ LEAST_CSH_SHARE, LEAST_PHASE_SHARE, LEAST_METAL_SHARE = (
     0.01,
     0.002,
 )  # of the flat windows, that their peak has to hold
+BLACK = 1.0  # grey: flat places this dark are clipped, or empty
 LEAST_FLAT = 400  # windows, for their peaks to mean something
 MOST_BRIGHTER = 0.005  # share of the pixels clearly brighter than metal's peak: more, and it is not metal
 METAL_QUANTILE, CSH_QUANTILE = 0.999, 0.02  # of all pixels, where nothing is flat
@@ -180,7 +181,7 @@ def dark_phase(sample: FlatSample, metal: float, signals: Mapping[str, float]) -
         Greys of phases from 0 at C-S-H to 1 at metal; without any, the darkest peak is taken for C-S-H.
     """
     peaks = [(peak.grey, peak.share) for peak in flat_peaks(sample.flat_counts(), sample.greys)]
-    dark = [each for each in peaks if each[1] >= LEAST_CSH_SHARE][:1]
+    dark = [each for each in peaks if each[1] >= LEAST_CSH_SHARE and each[0] > BLACK][:1]
     if not dark:
         return DarkPhase()
     others = [each for each in peaks if each[1] >= LEAST_PHASE_SHARE and dark[0][0] < each[0] < metal]
@@ -191,6 +192,8 @@ def find_csh(
     sample: FlatSample, weights: NDArray[np.int64] | None = None, *, metal: float = 0.0, phase: DarkPhase | None = None
 ) -> FoundGrey:
     """Return the grey of C-S-H from the darkest peak of flat windows with at least 5 % of them.
+
+    Black places are passed over: clipped, or empty.
 
     Without such a peak it is the 2 % quantile of all pixels, not reliable.
 
@@ -206,7 +209,7 @@ def find_csh(
     """
     phase = phase or DarkPhase()
     flat, every = sample.flat_counts(weights), sample.counts(weights)
-    peaks = [peak for peak in flat_peaks(flat, sample.greys) if peak.share >= LEAST_CSH_SHARE]
+    peaks = [peak for peak in flat_peaks(flat, sample.greys) if peak.share >= LEAST_CSH_SHARE and peak.grey > BLACK]
     if flat.sum() < LEAST_FLAT or not peaks:
         grey = _quantile(every, sample.greys, CSH_QUANTILE)
         return FoundGrey(grey, False, f"C-S-H: nothing is flat, so {CSH_QUANTILE:.0%} of the pixels are darker")

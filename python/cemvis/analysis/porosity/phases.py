@@ -85,10 +85,10 @@ def identify_dark_phase(peaks: Sequence[tuple[float, float]], metal: float, sign
 
     Examples
     --------
-    >>> signals = {"portlandite": 0.1, "alite": 0.2}
-    >>> identify_dark_phase([(60.0, 0.5), (80.0, 0.3)], 160.0, signals).name
+    >>> signals = {"portlandite": 0.1, "alite": 0.25}
+    >>> identify_dark_phase([(60.0, 0.5), (85.0, 0.3)], 160.0, signals).name
     'C-S-H'
-    >>> identify_dark_phase([(70.0, 0.5), (80.0, 0.3)], 160.0, signals).name
+    >>> identify_dark_phase([(70.0, 0.5), (85.0, 0.3)], 160.0, signals).name
     'portlandite'
     """
     best, most = DarkPhase(), 0.0
