@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from scipy.ndimage import gaussian_filter
 
 from cemvis.analysis.porosity.anchors import GreyAnchors
+from cemvis.analysis.porosity.calibration import csh_metal_curve
 from cemvis.analysis.porosity.clinker import segment_clinker
 from cemvis.analysis.porosity.nano_porosity import micro_features, nano_porosity
+from cemvis.analysis.porosity.phases import phase_signals
 from cemvis.analysis.porosity.pores import pore_statistics
 from cemvis.images.micrograph import open_micrograph
 from cemvis.workflows import _npm_pass
 from cemvis.workflows._npm_maps import read_map_set
 from cemvis.workflows.npm import NpmConfig, NpmResult, Region, npm
-from metal_paste import PIXEL_UM, Linear, picture, write_mask, write_picture
+from metal_paste import PIXEL_UM, Linear, field, picture, write_mask, write_picture
 
 GIVEN = {"csh_grey": 60.0, "metal_grey": 220.0, "resamplings": 40}
 
@@ -204,3 +207,39 @@ def test_anchors_that_tiles_do_not_agree_on_are_not_reliable(tmp_path: Path) -> 
     assert not session.anchors.reliable
     assert "above 3% of their distance" in session.anchors.note
     assert any("uncertain" in note for note in session.notes)
+
+
+def test_without_flat_c_s_h_it_follows_from_portlandite_and_clinker(tmp_path: Path) -> None:
+    """No place without metal but crystals: with the simulated curve, C-S-H lies where no pixel is."""
+    curve = csh_metal_curve()
+    signals = phase_signals(curve)
+    rng = np.random.default_rng(3)
+    shape = (384, 512)
+    relative = np.clip(0.5 + 0.15 * field(rng, shape, 2), 0.3, 0.8)
+    relative[field(rng, shape, 9) > 1.5] = 1
+    phases = dict.fromkeys(("portlandite", "alite", "ferrite"), np.zeros(shape, bool))
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    for number, name in enumerate(phases):
+        inside = [(rows - y) ** 2 + (cols - 90 - 160 * number) ** 2 < 50**2 for y in (90, 280)]
+        phases[name] = inside[0] | inside[1]
+        relative[phases[name]] = signals[name]
+    grey = 50 + 170 * gaussian_filter(relative, 0.7) + 2.5 * rng.normal(size=shape)
+    path = write_picture(tmp_path / "x.tif", np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    found = npm([path], tmp_path / "out", NpmConfig(figures=False, resamplings=60, map_px=128))
+    session = found.sessions[0]
+    assert session.phase.name == "portlandite"
+    assert session.phase.confirmed_by == ("alite", "ferrite")
+    assert session.anchors.csh == pytest.approx(50, abs=1.5)
+    assert session.anchors.metal == pytest.approx(220, abs=1)
+    assert session.anchors.csh_error > 0.3
+    assert session.anchors.reliable
+    clinker = pixels(tmp_path / "out" / "x.clinker.tif") > 0
+    assert clinker[phases["alite"] | phases["ferrite"]].mean() > 0.9
+    assert clinker[phases["portlandite"]].mean() < 0.02
+    said = json.loads((tmp_path / "out" / "npm.json").read_text(encoding="utf-8"))
+    assert said["curve"]["method"] == "monte-carlo"
+    assert said["curve"]["phases"] == pytest.approx(signals)
+    levels = pixels(tmp_path / "out" / "x.mulf.tif")
+    matrix = (relative > 0.3) & (relative < 0.8)
+    wanted = curve.porosity_of(relative[matrix]).mean()
+    assert levels[matrix].mean() / 255 == pytest.approx(wanted, abs=0.01)
