@@ -12,6 +12,7 @@ from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.map_classifier import MAP_TRAINING
 from cemvis.models.map_classifier_model import MICF, MULF
+from cemvis.models.pore_network import CHANNELS
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.workflows._classify_files import model_name
 from cemvis.workflows._compare_correlation import correlate
@@ -55,6 +56,8 @@ class CompareConfig:
         Maps of each class, of those never trained on, that are explained; and that are correlated as a whole.
     r_max : int, optional
         Largest distance in px; by default half the map, less one.
+    channels : tuple of int
+        Of the network.
     trainer : TrainerConfig
     draws : int
         Of each null of the shared patterns.
@@ -73,6 +76,7 @@ class CompareConfig:
     explained_maps: int = EXPLAINED_MAPS
     whole_maps: int = WHOLE_MAPS
     r_max: int | None = None
+    channels: tuple[int, ...] = CHANNELS
     trainer: TrainerConfig = MAP_TRAINING
     draws: int = 20
     folds: int = 1
@@ -215,6 +219,7 @@ class _Run:
             features=config.features,
             size_px=config.size_px,
             pixel_size=config.pixel_size,
+            channels=config.channels,
             trainer=replace(config.trainer, seed=config.seed),
             folds=config.folds,
             threads=config.threads,
