@@ -81,16 +81,33 @@ void test_small_paths_are_the_shortest() {
   }
 }
 
-void test_no_swap_of_neighbours_is_left() {
-  const Weights weights = noise(60, 5, 100000);
-  auto order = plain_orders(60, 1);
+// Every reversal and every shift of up to three, either way round, by brute force.
+void test_no_shorter_neighbour_is_left() {
+  constexpr std::ptrdiff_t count = 24;
+  const Weights weights = noise(count, 5, 100000);
+  auto order = plain_orders(count, 1);
   std::vector<PathRun> runs{{0.0, 1}};
   anneal_paths(weights.view(), order, runs, 0, 1);
   CEMVIS_CHECK(runs[0].cost < runs[0].start_cost);
-  for (std::size_t k = 1; k < 60; ++k) {
-    auto other = order;
-    std::swap(other[k - 1], other[k]);
-    CEMVIS_CHECK(path_cost(weights.view(), other) >= runs[0].cost);
+  for (std::ptrdiff_t first = 0; first < count; ++first) {
+    for (std::ptrdiff_t stop = first + 1; stop <= count; ++stop) {
+      auto other = order;
+      std::reverse(other.begin() + first, other.begin() + stop);
+      CEMVIS_CHECK(path_cost(weights.view(), other) >= runs[0].cost);
+      if (stop - first > 3) {
+        continue;
+      }
+      for (const bool turned : {false, true}) {
+        const auto& from = turned ? other : order;
+        const std::vector<std::int32_t> stretch(from.begin() + first, from.begin() + stop);
+        for (std::ptrdiff_t to = 0; to <= count - (stop - first); ++to) {
+          auto rest = order;
+          rest.erase(rest.begin() + first, rest.begin() + stop);
+          rest.insert(rest.begin() + to, stretch.begin(), stretch.end());
+          CEMVIS_CHECK(path_cost(weights.view(), rest) >= runs[0].cost);
+        }
+      }
+    }
   }
 }
 
@@ -136,7 +153,7 @@ void test_refusals() {
 int main() {
   test_costs_followed_are_those_of_the_path();
   test_small_paths_are_the_shortest();
-  test_no_swap_of_neighbours_is_left();
+  test_no_shorter_neighbour_is_left();
   test_threads_give_the_same();
   test_refusals();
 }
