@@ -76,10 +76,10 @@ def parse_features(ctx: click.Context, param: click.Parameter, value: str) -> tu
 @click.option(
     "--folds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trainings; together they test all."
 )
-@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 20]")
-@click.option("--batch", type=click.IntRange(2), help="Maps in a step.  [default: 16]")
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 40]")
+@click.option("--batch", type=click.IntRange(2), help="Maps in a step.  [default: 8]")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Of Adam.  [default: 0.002]")
-@click.option("--stop-after", type=click.IntRange(1), help="Epochs without a better validation loss.  [default: 6]")
+@click.option("--stop-after", type=click.IntRange(1), help="Epochs without a better validation loss.  [default: 12]")
 @click.option("--no-augment", is_flag=True, help="Do not turn and mirror maps while the network learns.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Decides all that is drawn."

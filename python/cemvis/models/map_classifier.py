@@ -22,9 +22,9 @@ from cemvis.models.trainer_config import TrainerConfig
 
 Floats = NDArray[np.float64]
 
-BATCH = 16
+BATCH = 8
 MAP_TRAINING = TrainerConfig(
-    epochs=20, batch=BATCH, learning_rate=2e-3, schedule="plateau", plateau_epochs=2, plateau_factor=0.5, stop_after=6
+    epochs=40, batch=BATCH, learning_rate=2e-3, schedule="plateau", plateau_epochs=4, plateau_factor=0.5, stop_after=12
 )
 """How the network is trained where nothing else is said."""
 
