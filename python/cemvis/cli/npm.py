@@ -161,8 +161,9 @@ def command(
     in any editor and given back by --clinker, porosity.csv and pore_sizes.csv, npm.json, and a figure of each image.
 
     n is the share of metal in a homogeneous mix with C-S-H that would be as bright. It needs two anchors, the greys of
-    C-S-H and of metal: given, from regions, or from flat places of the images, where the darkest peak is taken for
-    C-S-H and the brightest for metal. Look at the figure before you trust them.
+    C-S-H and of metal: given, from regions, or from flat places of the images. There the brightest peak is taken for
+    metal, and the darkest for C-S-H, unless other peaks tell it to be portlandite or clinker, whose brightness beside
+    C-S-H is known. Look at the figure before you trust them.
     """
     from cemvis.workflows.npm import ClinkerRule, NpmConfig, npm
 

@@ -247,8 +247,8 @@ def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source], 
             notes.append(f"the grey of {name}, {grey:g}, is outside those of the images ({low:g} to {high:g})")
     if "histogram" in {anchors.csh_source, anchors.metal_source}:
         notes.append(
-            "errors of anchors found in the images are of sampling, and of the simulation of phases; that the brightest "
-            "flat places are metal is taken for granted"
+            "errors of anchors found in the images are of sampling, and of the simulation of phases; that the "
+            "brightest flat places are metal is taken for granted"
         )
     if anchors.csh_source == "histogram" and anchors.reliable and not phase.confirmed_by:
         notes.append(

@@ -10,10 +10,10 @@ from cemvis.analysis.porosity.anchors import (
     bootstrap_anchors,
     find_csh,
     find_metal,
-    flat_peaks,
     region_grey,
 )
 from cemvis.analysis.porosity.flat_places import FlatSample, sample_tiles
+from cemvis.analysis.porosity.peaks import flat_peaks
 from cemvis.errors import GreyScaleError, InputError
 from metal_paste import picture
 
