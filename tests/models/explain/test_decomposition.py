@@ -9,7 +9,7 @@ from torch import nn
 
 from cemvis.errors import InputError
 from cemvis.models import resnet
-from cemvis.models.explain import Explanation, Score, deep_taylor
+from cemvis.models.explain import Explanation, Score, deep_taylor, randomised
 from cemvis.models.explain.explanation import joined
 from cemvis.models.pore_network import PoreNetwork
 from cemvis.models.resnet import ResNet
@@ -313,3 +313,41 @@ def test_layers_without_a_rule_are_refused(layers: tuple[nn.Module, ...], words:
 def test_a_network_without_layers_is_refused() -> None:
     with pytest.raises(InputError, match=r"no layers\(\)"):
         deep_taylor(nn.Linear(3, 2), images(2, 8, 8))
+
+
+def roughness_network() -> Chained:
+    """Return a network made by hand that tells rough from smooth: its class 1 is a mean of steep Laplacians."""
+    network = Chained(
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(2, 1, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(1, 2),
+    ).double()
+    laplacian = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
+    with torch.no_grad():
+        network.chain[0].weight[:] = torch.stack([laplacian, -laplacian])[:, None] / 4
+        network.chain[0].bias.fill_(-0.1)
+        network.chain[3].weight.fill_(1 / 18)
+        network.chain[3].bias.zero_()
+        network.chain[7].weight[:] = torch.tensor([[-1.0], [1.0]])
+        network.chain[7].bias.zero_()
+    return network
+
+
+def test_relevance_falls_on_what_the_class_is_told_by() -> None:
+    down, across = np.mgrid[:48, :48]
+    smooth = 0.5 + 0.3 * np.sin(down / 9) * np.cos(across / 7)
+    rough = smooth + 0.2 * np.random.default_rng(0).uniform(-1, 1, smooth.shape)
+    modified = (down - 30) ** 2 + (across - 12) ** 2 < 8**2
+    image = np.where(modified, rough, smooth)[None]
+    network = roughness_network()
+    found = deep_taylor(network, image, 1)
+    around = (down - 30) ** 2 + (across - 12) ** 2 < 10**2  # what the first layer reads around it
+    assert found.explained.all()
+    assert found.relevance[0][around].sum() > 0.99 * found.relevance[0].sum()
+    by_chance = deep_taylor(randomised(network, 1), image, score="contrast")
+    assert by_chance.relevance[0][around].sum() < 0.4 * by_chance.relevance[0].sum()
