@@ -316,12 +316,15 @@ def test_a_network_without_layers_is_refused() -> None:
 
 
 def roughness_network() -> Chained:
-    """Return a network made by hand that tells rough from smooth: its class 1 is a mean of steep Laplacians."""
+    """Return a network made by hand that tells rough from smooth: its class 1 is a mean of steep Laplacians.
+
+    Without padding, whose edge would be steep.
+    """
     network = Chained(
-        nn.Conv2d(1, 2, 3, padding=1),
+        nn.Conv2d(1, 2, 3),
         nn.ReLU(),
         nn.AvgPool2d(2),
-        nn.Conv2d(2, 1, 3, padding=1),
+        nn.Conv2d(2, 1, 3),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
@@ -349,5 +352,7 @@ def test_relevance_falls_on_what_the_class_is_told_by() -> None:
     around = (down - 30) ** 2 + (across - 12) ** 2 < 10**2  # what the first layer reads around it
     assert found.explained.all()
     assert found.relevance[0][around].sum() > 0.99 * found.relevance[0].sum()
-    by_chance = deep_taylor(randomised(network, 1), image, score="contrast")
-    assert by_chance.relevance[0][around].sum() < 0.4 * by_chance.relevance[0].sum()
+    by_chance = [deep_taylor(randomised(network, seed), image, score="contrast").relevance[0] for seed in range(12)]
+    alive = [each for each in by_chance if each.sum() > 0]  # with so few units all may be silent
+    assert len(alive) > 3
+    assert np.mean([each[around].sum() / each.sum() for each in alive]) < 0.4
