@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from cemvis._files import access_errors, check_free
 from cemvis.errors import CemvisWarning, InputError
@@ -126,7 +125,8 @@ def _subjects(sources: Sequence[Path], model: Path | str, config: ExplainConfig)
 
 def _notes(images: Sequence[Explained], config: ExplainConfig) -> list[str]:
     notes = []
-    alike = float(np.nanmean([each.random_agreement for each in images if each.explained] or [0.0]))
+    agreements = [each.random_agreement for each in images if math.isfinite(each.random_agreement)]
+    alike = sum(agreements) / max(len(agreements), 1)
     if alike > ALIKE:
         notes.append(
             f"relevance and that of random weights have a rank correlation of {alike:.2f}: the maps show how the "

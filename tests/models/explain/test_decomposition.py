@@ -352,7 +352,6 @@ def test_relevance_falls_on_what_the_class_is_told_by() -> None:
     around = (down - 30) ** 2 + (across - 12) ** 2 < 10**2  # what the first layer reads around it
     assert found.explained.all()
     assert found.relevance[0][around].sum() > 0.99 * found.relevance[0].sum()
-    by_chance = [deep_taylor(randomised(network, seed), image, score="contrast").relevance[0] for seed in range(12)]
-    alive = [each for each in by_chance if each.sum() > 0]  # with so few units all may be silent
-    assert len(alive) > 3
-    assert np.mean([each[around].sum() / each.sum() for each in alive]) < 0.4
+    blind = [randomised(PoreNetwork(2, (8, 16, 16)), seed) for seed in range(6)]
+    by_chance = np.sum([deep_taylor(each, image, score="contrast").relevance[0] for each in blind], axis=0)
+    assert by_chance[around].sum() < 0.4 * by_chance.sum()  # its area is 0.13
