@@ -82,7 +82,9 @@ def command(
     from cemvis.models.map_classifier import MAP_TRAINING
     from cemvis.workflows.compare import CompareConfig, compare
 
-    given = {name: value for name, value in (("epochs", epochs), ("stop_after", stop_after)) if value is not None}
+    given: dict[str, Any] = {
+        name: value for name, value in (("epochs", epochs), ("stop_after", stop_after)) if value is not None
+    }
     try:
         config = CompareConfig(**settings, pixel_size=pixel_size, trainer=replace(MAP_TRAINING, device=device, **given))
     except CemvisError as error:

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from cemvis.report.page.content import Fact
 from cemvis.workflows._report_folder import RunFolder, dig, entries, items, number, texts
+from cemvis.workflows._report_kind import Facts, Kind, of_format
+from cemvis.workflows._report_porosity import POROSITY_KINDS
 from cemvis.workflows._report_validation import FORMAT as VALIDATED
 from cemvis.workflows._report_validation import doubted_mixtures, validated_facts
-
-Facts = list[Fact]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of folder.
-
-    Attributes
-    ----------
-    name, lead : str
-        What it is, and a sentence on it.
-    fits : callable
-        Whether a JSON file, by its name and content, is this kind's record.
-    facts : callable
-        What to say of a record at a glance.
-    """
-
-    name: str
-    lead: str
-    fits: Callable[[str, Any], bool]
-    facts: Callable[[Any], Facts]
 
 
 def recognised(folder: RunFolder) -> tuple[Kind, str]:
@@ -44,10 +23,6 @@ def recognised(folder: RunFolder) -> tuple[Kind, str]:
     main = next(iter(stated or folder.records), "")
     written = str(dig(folder.records.get(main), "format") or "").removeprefix("cemvis ")
     return Kind(written or "files", "", lambda _name, _record: True, _plain_facts), main
-
-
-def _format(*names: str) -> Callable[[str, Any], bool]:
-    return lambda _file, record: dig(record, "format") in names
 
 
 def count(value: float | None) -> str:
@@ -211,16 +186,16 @@ KINDS = (
     Kind(
         "populations",
         "Mechanical populations as a mixture. A population is not a phase by itself; its name says what it usually is.",
-        _format("cemvis deconvolve"),
+        of_format("cemvis deconvolve"),
         _deconvolve_facts,
     ),
     Kind(
-        "homogenised", "The elastic modulus of the paste as a whole.", _format("cemvis homogenise"), _homogenise_facts
+        "homogenised", "The elastic modulus of the paste as a whole.", of_format("cemvis homogenise"), _homogenise_facts
     ),
     Kind(
         "data set",
         "Located indents chosen as pairs to train on.",
-        _format("cemvis data set", "cemvis data set with its windows"),
+        of_format("cemvis data set", "cemvis data set with its windows"),
         _data_set_facts,
     ),
     Kind(
@@ -259,9 +234,10 @@ KINDS = (
     Kind(
         "out-of-bag test",
         "Whether maps of an unseen area have the statistics of what was measured.",
-        _format(VALIDATED),
+        of_format(VALIDATED),
         validated_facts,
     ),
+    *POROSITY_KINDS,
     Kind(
         "indents",
         "An indenter's files as one table.",

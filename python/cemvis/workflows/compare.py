@@ -294,10 +294,11 @@ class _Run:
         from cemvis.workflows.report import ReportConfig, write_report
 
         folders = [self.output / name for name in FOLDERS if (self.output / name).is_dir()]
+        shown = [each for folder in folders for each in (folder, folder / "figures") if each.is_dir()]
         record = summary(self.output, self.maps, self.config.features, command=command)
         write_summary(self.output, record)
         page = ReportConfig(title="Comparison of " + ", ".join(self.maps.classes))
-        write_report([self.output, *folders], self.output / PAGE, page, overwrite=True, progress=self.progress)
+        write_report([self.output, *shown], self.output / PAGE, page, overwrite=True, progress=self.progress)
         warned = tuple(record["warnings"])
         return CompareResult(record, warned, (self.output / PAGE, self.output / SUMMARY, *folders))
 
