@@ -12,13 +12,15 @@ from cemvis.models.map_classifier import (
     MAP_TRAINING,
     network_features,
     network_scores,
+    settle,
     train_head,
     train_pore_network,
     weighted_cross_entropy,
 )
 from cemvis.models.map_classifier_learners import LEARNERS, Learner
 from cemvis.models.map_classifier_statistics import STATISTICS, map_statistics
-from cemvis.models.map_examples import symmetry
+from cemvis.models.map_examples import MapExamples, as_input, symmetry
+from cemvis.models.pore_network import PoreNetwork
 from npm_maps import texture
 
 CHANNELS = (4, 8, 8, 8)
@@ -83,6 +85,20 @@ def test_scores_do_not_depend_on_the_batch_and_weigh_the_features(textures, trai
     last = network.layers()[-1]
     by_hand = features @ last.weight.detach().double().numpy().T + last.bias.detach().double().numpy()
     assert scores == pytest.approx(by_hand, rel=1e-4, abs=1e-4)
+
+
+def test_batch_normalisation_is_settled_by_the_weights_as_they_are(textures) -> None:
+    torch.manual_seed(0)
+    network = PoreNetwork(2, CHANNELS).to(memory_format=torch.channels_last)
+    norm = network.layers()[1]
+    norm.running_mean.fill_(9.0)
+    settle(network, MapExamples(lambda i: textures[i], TRAIN, LABELS), device=torch.device("cpu"))
+    with torch.inference_mode():
+        through = network.layers()[0](torch.from_numpy(as_input(textures[TRAIN])))
+    # 60 maps in batches of 8 or 9: their mean weighs them but for that alike.
+    assert norm.running_mean.numpy() == pytest.approx(through.mean((0, 2, 3)).numpy(), rel=0.02, abs=1e-4)
+    assert norm.momentum == 0.1
+    assert not network.training
 
 
 def test_classes_weigh_alike_however_many_maps_they_have() -> None:
