@@ -102,7 +102,7 @@ class Figures:
                 title="Which explanation names the pixels that the score depends on",
                 caption=f"{len(found.comparison.chosen)} images; pixels go and come in squares of {config.block_px} px,"
                 f" most relevant first; what is deleted becomes the {config.baseline} image{blurred}. Faithfulness: "
-                "area under insertion minus area under deletion, over what the images are worth over the baseline; "
+                "area under insertion minus area under deletion, over the distance in score of image and baseline; "
                 "95 % intervals by resampling images.",
             )
         return figures

@@ -165,7 +165,7 @@ class Writer:
             "blur_px": config.blur_px if config.baseline == "blurred" else None,
             "block_px": config.block_px,
             "fractions": list(config.fractions),
-            "rule": "area under insertion minus area under deletion, over what the images are worth over the baseline",
+            "rule": "area under insertion minus area under deletion, over the scores' distance from the baseline's",
             "methods": [
                 {name: _number(value) if isinstance(value, float) else value for name, value in vars(each).items()}
                 | {"as_good_as_best": each.as_good}

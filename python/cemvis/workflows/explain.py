@@ -14,7 +14,7 @@ from cemvis.models.map_classifier_file import load_any_model
 from cemvis.models.map_classifier_model import ClassModel
 from cemvis.models.model_file import EMBEDDED, embedded_model
 from cemvis.workflows._explain_files import OUTPUTS, Writer
-from cemvis.workflows._explain_result import ExplainConfig, Explained, ExplainResult
+from cemvis.workflows._explain_result import Comparison, ExplainConfig, Explained, ExplainResult
 from cemvis.workflows._explain_run import Progress, Totals, explained_images
 from cemvis.workflows._explain_subjects import Subjects, map_subjects
 from cemvis.workflows._explain_windows import Place, window_subjects
@@ -85,7 +85,7 @@ def explain_images(
 
         comparison, first = compare_methods(subjects, config, progress=progress)
         writer.keep_methods(first, comparison.chosen[0])
-    notes = (*subjects.notes, *_notes(images, config))
+    notes = (*subjects.notes, *_notes(images, config), *_baseline_notes(comparison, config))
     found = ExplainResult(config, subjects, tuple(images), totals.centre(), totals.layers(), comparison, notes)
     return writer.finish(found, totals, command=command)
 
@@ -121,6 +121,22 @@ def _subjects(sources: Sequence[Path], model: Path | str, config: ExplainConfig)
         anchors=config.anchors,
         reading=config.reading,
     )
+
+
+def _baseline_notes(comparison: Comparison | None, config: ExplainConfig) -> list[str]:
+    if comparison is None:
+        return []
+    curves = next(iter(comparison.curves.values()))
+    change = curves.deletion[:, 0] - curves.deletion[:, -1]
+    error = float(change.std(ddof=1)) / math.sqrt(len(change)) if len(change) > 1 else math.inf
+    if float(change.mean()) > 2 * error:
+        return []
+    count = "one image" if len(change) == 1 else f"{len(change)} images"
+    return [
+        f"on {count} the scores are not surely above those of the {config.baseline} images that take their place "
+        f"({float(change.mean()):.3g} +- {error:.2g}): faithfulness says little; compare more images, or on another "
+        "--baseline"
+    ]
 
 
 def _notes(images: Sequence[Explained], config: ExplainConfig) -> list[str]:

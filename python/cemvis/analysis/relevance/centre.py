@@ -23,7 +23,7 @@ class CentreBias:
     Attributes
     ----------
     distance : (rings,) float64
-        Outer edge of each ring: 0 is the middle, 1 the middle of the map's edges. The last ring holds the corners, too.
+        Outer edge of each ring: 0 is the middle, 1 the edge.
     density : (rings,) float64
         Relevance per px over its mean: 1 everywhere would be no bias.
     share_inside_half : float

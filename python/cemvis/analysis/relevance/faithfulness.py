@@ -2,8 +2,8 @@
 
 Deletion replaces the most relevant pixels of an image by a baseline, step by step; insertion puts them into the
 baseline. A faithful map makes the first curve fall and the second rise early. What is compared is the area between the
-two over the fraction of pixels, as a share of what the whole image is worth over the whole baseline: an order drawn at
-random is the floor, 0 on average if pixels act alone.
+two over the fraction of pixels, as a share of how far the scores of image and baseline are apart, whichever is higher:
+an order drawn at random is the floor, 0 on average if pixels act alone.
 
 References
 ----------
@@ -174,7 +174,7 @@ class Verdict:
     deletion, insertion : float
         Mean areas under the curves, in units of the score.
     faithfulness : float
-        Insertion minus deletion as a share of what the images are worth over their baselines. A random order is about
+        Insertion minus deletion as a share of how far images and baselines are apart in score. A random order is about
         0; at 1 the score would fall to the baseline's with the first pixels; more where pixels that speak against the
         score are told from others, and stay to the last.
     low, high : float
@@ -227,7 +227,7 @@ def verdicts(
     rng = np.random.default_rng(seed)
     # The first draw is the sample itself.
     draws = np.concatenate([np.arange(count)[np.newaxis], rng.integers(0, count, (resamplings, count))])
-    worth = (first.deletion[:, 0] - first.deletion[:, -1])[draws].mean(axis=1)
+    worth = np.abs(first.deletion[:, 0] - first.deletion[:, -1])[draws].mean(axis=1)
     faithful: dict[str, Floats] = {}
     for name, each in curves.items():
         deletion, insertion = each.areas
