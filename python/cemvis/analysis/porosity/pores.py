@@ -81,7 +81,8 @@ class PoreStatistics:
 def isodata_level(counts: NDArray[np.integer[Any]]) -> int:
     """Return the ISODATA threshold (Ridler and Calvard) of a histogram of levels: pixels above it are the upper class.
 
-    It is the lowest level t for which the mean of the two classes' means lies in [t, t + 1).
+    It is the lowest level t for which the mean of the two classes' means lies in [t, t + 1). The iteration climbs to it
+    from the lowest level in use: raising the threshold raises both means, so that no step can pass it.
 
     Parameters
     ----------
@@ -113,18 +114,17 @@ def isodata_level(counts: NDArray[np.integer[Any]]) -> int:
             f"the histogram has shape {counts.shape} and {int(counts.sum())} pixels; wanted a row of counts, not all 0"
         )
         raise InputError(msg)
-    used = np.flatnonzero(counts)
-    first, last = int(used[0]), int(used[-1])
-    if first == last:
-        return first
-    levels = np.arange(counts.size)
-    below, sums = np.cumsum(counts), np.cumsum(counts * levels)
-    inside = slice(first, last)
-    low = sums[inside] / below[inside]
-    high = (sums[-1] - sums[inside]) / (below[-1] - below[inside])
-    off = (low + high) / 2 - levels[inside]
-    # The class means never fall with t, so `off` falls by at most 1 a step, from above 0 to at most 1/2: some t fits.
-    return first + int(np.flatnonzero((off >= 0) & (off < 1))[0])
+    weights: list[int] = np.cumsum(counts).tolist()
+    sums: list[int] = np.cumsum(counts * np.arange(counts.size)).tolist()
+    level = int(np.flatnonzero(counts)[0])
+    while weights[level] < weights[-1]:
+        below, above = weights[level], weights[-1] - weights[level]
+        # floor((mean below + mean above) / 2) in whole numbers, so that no rounding decides.
+        halfway = (sums[level] * above + (sums[-1] - sums[level]) * below) // (2 * below * above)
+        if halfway == level:
+            break
+        level = halfway
+    return level
 
 
 def pore_areas(pores: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

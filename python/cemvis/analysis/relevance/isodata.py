@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis.analysis.porosity.pores import isodata_level
 from cemvis.errors import InputError
 
 
 def isodata_threshold(levels: NDArray[np.uint8]) -> int:
     """Return the level halfway between the mean of the levels up to it and the mean of those above it [1]_.
 
-    The half is rounded down, and of several such levels the lowest is taken. The iteration climbs to it from the lowest
-    level: raising the threshold raises both means, so no step can pass the lowest fixed point.
+    The half is rounded down, and of several such levels the lowest is taken.
 
     Parameters
     ----------
@@ -41,15 +41,4 @@ def isodata_threshold(levels: NDArray[np.uint8]) -> int:
     if levels.size == 0 or levels.dtype != np.uint8:
         msg = f"levels are {levels.dtype} of shape {levels.shape}; wanted uint8, not empty"
         raise InputError(msg)
-    counts = np.bincount(levels.ravel(), minlength=256)
-    weights = [int(each) for each in np.cumsum(counts)]
-    sums = [int(each) for each in np.cumsum(counts * np.arange(256))]
-    level = int(np.flatnonzero(counts)[0])
-    while weights[level] < weights[-1]:
-        below, above = weights[level], weights[-1] - weights[level]
-        # floor((mean below + mean above) / 2) in whole numbers, so that no rounding decides.
-        halfway = (sums[level] * above + (sums[-1] - sums[level]) * below) // (2 * below * above)
-        if halfway == level:
-            break
-        level = halfway
-    return level
+    return isodata_level(np.bincount(levels.ravel(), minlength=256))
