@@ -117,6 +117,10 @@ def test_classes_that_never_vary() -> None:
     found = compare_means(values, np.repeat([0, 1, 2], 2), classes=("a", "b", "c"), feature="x")
     assert found.f_value is None
     assert [pair.different for pair in found.pairs] == [True, True, False]
+    alike = compare_means(np.full(10, 0.1), np.repeat([0, 1], [3, 7]), classes=("a", "b"), feature="x")
+    assert np.full(3, 0.1).mean() != np.full(7, 0.1).mean()  # by rounding alone
+    assert alike.pairs[0].p_value == 1
+    assert not alike.pairs[0].different
     with pytest.raises(InputError, match="2 or more"):
         compare_means(np.array([1.0, 2, 3]), np.array([0, 0, 1]), classes=("a", "b"), feature="x")
 

@@ -16,6 +16,9 @@ from cemvis._checks import fraction
 from cemvis.errors import InputError
 
 
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True)
 class PairTest:
     """One pair of classes in the Tukey-Kramer procedure, as a row of the paper's Table 2.
@@ -143,7 +146,7 @@ def compare_means(
     means = [float(group.mean()) for group in groups]
     freedom = sum(counts) - len(groups)
     within = float(sum(((group - mean) ** 2).sum() for group, mean in zip(groups, means, strict=True)) / freedom)
-    varies = within > 1e-24 * max(1e-300, float(np.square(values).max()))
+    varies = within > _ROUNDING**2 * max(1e-300, float(np.square(values).max()))
     f_value = p_value = None
     if varies:
         tested = f_oneway(*groups)
@@ -153,6 +156,8 @@ def compare_means(
     for i, j in combinations(range(len(groups)), 2):
         error = math.sqrt(within / 2 * (1 / counts[i] + 1 / counts[j])) if varies else 0.0
         difference = abs(means[i] - means[j])
+        if difference <= _ROUNDING * max(abs(means[i]), abs(means[j])):
+            difference = 0.0  # equal values do not sum to equal means in classes of unequal size
         if varies:
             pair_p = float(studentized_range.sf(difference / error, len(groups), freedom))
         else:
@@ -179,34 +184,6 @@ def _quantile(level: float, classes: int, freedom: int) -> float:
     from scipy.stats import studentized_range
 
     return float(studentized_range.ppf(level, classes, freedom))
-
-
-def observations_for_range(critical_range: float, sd: float, *, classes: int, level: float) -> float:
-    """Return how many observations a class, equal in all, give a critical range if their standard deviation is `sd`.
-
-    The inverse of what `compare_means` computes: from a published critical range to the size of the samples behind it.
-
-    Parameters
-    ----------
-    critical_range, sd : float
-        In one unit.
-    classes : int
-    level : float
-
-    Examples
-    --------
-    A critical range of 0.028 at 90 % for three classes, if the porosities of maps have a standard deviation of 0.05:
-
-    >>> round(observations_for_range(0.028, 0.05, classes=3, level=0.9), 1)
-    27.6
-    """
-    from scipy.stats import studentized_range
-
-    found, before = 30.0, 0.0
-    while abs(found - before) > 1e-3 * found:
-        q = float(studentized_range.ppf(level, classes, max(1.0, classes * (found - 1))))
-        found, before = max(2.0, (q * sd / critical_range) ** 2), found
-    return found
 
 
 def group_means(
