@@ -103,6 +103,10 @@ def test_parts_add_up():
     assert left.backscattered + right.backscattered == whole.backscattered
     assert left.energy_sum + right.energy_sum == whole.energy_sum
     assert (left.radii + right.radii == whole.radii).all()
+    assert same(left + right, whole)
+    for other in (backscattered(METAL, 6.0, electrons=5), backscattered(METAL, 5.0, electrons=5, bins=8)):
+        with pytest.raises(InputError, match="do not add up"):
+            left + other
 
 
 def test_seeds_are_independent_and_errors_are_binomial():

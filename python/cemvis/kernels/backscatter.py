@@ -18,6 +18,9 @@ Solid = NDArray[np.float64]
 SLOWEST_KEV = 0.05
 """Below this an electron is a secondary one, by convention, and its path ends."""
 
+MOST_ELECTRONS = 2**31
+"""Of one call."""
+
 
 @dataclass(frozen=True)
 class BackscatterCounts:
@@ -45,6 +48,31 @@ class BackscatterCounts:
     depths: NDArray[np.uint64]
     radii: NDArray[np.uint64]
     range_g_cm2: float
+
+    def __add__(self, other: BackscatterCounts) -> BackscatterCounts:
+        """Return the counts of both; they are of other electrons under the same beam on the same solid.
+
+        Raises
+        ------
+        InputError
+            If their bins or ranges differ.
+        """
+        if len(self.energies) != len(other.energies) or self.range_g_cm2 != other.range_g_cm2:
+            msg = (
+                f"counts in {len(self.energies)} and {len(other.energies)} bins, of electrons that reach "
+                f"{self.range_g_cm2:g} and {other.range_g_cm2:g} g/cm2, do not add up; wanted one beam and one solid"
+            )
+            raise InputError(msg)
+        return BackscatterCounts(
+            self.electrons + other.electrons,
+            self.backscattered + other.backscattered,
+            self.scatterings + other.scatterings,
+            self.energy_sum + other.energy_sum,
+            self.energies + other.energies,
+            self.depths + other.depths,
+            self.radii + other.radii,
+            self.range_g_cm2,
+        )
 
 
 def backscattered(
@@ -132,7 +160,7 @@ def backscattered(
             _number(energy_kev, "energy_kev"),
             _number(tilt_deg, "tilt_deg"),
             _whole(first, "first", 0, 2**64 - 2**32 - 1),
-            _whole(electrons, "electrons", 1, 2**31),
+            _whole(electrons, "electrons", 1, MOST_ELECTRONS),
             _whole(seed, "seed", 0, 2**64 - 1),
             counts,
             energies,

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from cemvis.analysis.porosity import backscatter as module
 from cemvis.analysis.porosity.backscatter import (
     binomial_error,
     element_backscatter,
@@ -14,6 +15,7 @@ from cemvis.analysis.porosity.backscatter import (
 )
 from cemvis.analysis.porosity.compound import Compound
 from cemvis.errors import InputError
+from cemvis.kernels.backscatter import backscattered
 
 # Measured at 20 keV, normal incidence, bulk (Heinrich; Reimer 1998), to about 0.02.
 MEASURED = {"C": 0.06, "Al": 0.15, "Si": 0.17, "Ti": 0.25, "Cu": 0.31, "Ag": 0.41, "Au": 0.50}
@@ -88,11 +90,35 @@ def test_mean_energy_is_none_where_nothing_comes_back():
     assert found.depth_nm(0.5) is None
 
 
+def test_many_electrons_are_followed_in_parts_and_give_the_counts_of_one_call(monkeypatch):
+    copper = Compound.parse("Cu", density_g_cm3=8.96)
+    whole = simulate_backscatter(copper, 5.0, electrons=2500, seed=3)
+    called = []
+
+    def follow(*arguments, **options):
+        called.append((options["first"], options["electrons"]))
+        return backscattered(*arguments, **options)
+
+    monkeypatch.setattr(module, "_AT_ONCE", 1000)
+    monkeypatch.setattr(module, "backscattered", follow)
+    parts = simulate_backscatter(copper, 5.0, electrons=2500, seed=3)
+    assert called == [(0, 1000), (1000, 1000), (2000, 500)]
+    assert parts.to_json() == whole.to_json()
+    for name in ("energies", "depths", "radii"):
+        assert (getattr(parts.counts, name) == getattr(whole.counts, name)).all()
+    for electrons in (2**31 + 1, 2500.0, "2500", True):
+        with pytest.raises(InputError, match="electrons is"):
+            simulate_backscatter(copper, 5.0, electrons=electrons)
+
+
 def test_mixture_is_the_mean_by_mass():
     both = mixture_backscatter(Compound.from_weight_fractions({"Cu": 1, "Au": 3}), 20.0)
     assert both == pytest.approx(0.25 * element_backscatter(29, 20.0) + 0.75 * element_backscatter(79, 20.0))
     with pytest.raises(InputError, match="energy_kev is 0"):
         element_backscatter(29, 0)
+    for number in (0, 93, math.nan):
+        with pytest.raises(InputError, match="atomic_number is"):
+            element_backscatter(number, 20.0)
 
 
 def test_solids_hold_numbers_weights_and_fractions():

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cemvis._checks import positive
 from cemvis.analysis.porosity.compound import Compound
-from cemvis.analysis.porosity.elements import element
+from cemvis.analysis.porosity.elements import ELEMENTS, element
 from cemvis.errors import InputError
-from cemvis.kernels.backscatter import BackscatterCounts, backscattered
+from cemvis.kernels.backscatter import MOST_ELECTRONS, BackscatterCounts, backscattered
 
 _NM_PER_CM = 1e7
+_AT_ONCE = 2**19  # an interrupt waits until as many are followed, which takes seconds
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,18 @@ def simulate_backscatter(
     >>> 0.28 < found.eta < 0.35, 100 < found.depth_nm(0.5) < 300
     (True, True)
     """
-    counts = backscattered(
-        solid_of(compound), energy_kev, electrons=electrons, tilt_deg=tilt_deg, seed=seed, threads=threads
-    )
+    solid = solid_of(compound)
+
+    def followed(first: int, many: int) -> BackscatterCounts:
+        return backscattered(
+            solid, energy_kev, electrons=many, tilt_deg=tilt_deg, seed=seed, first=first, threads=threads
+        )
+
+    if not isinstance(electrons, (int, np.integer)) or not _AT_ONCE < electrons <= MOST_ELECTRONS:
+        counts = followed(0, electrons)  # which refuses what is no number of electrons
+    else:
+        parts = (followed(first, min(_AT_ONCE, electrons - first)) for first in range(0, electrons, _AT_ONCE))
+        counts = reduce(BackscatterCounts.__add__, parts)
     return Backscatter(compound, float(energy_kev), float(tilt_deg), seed, counts)
 
 
@@ -166,6 +177,11 @@ def element_backscatter(atomic_number: int, energy_kev: float) -> float:
     Hunger and Kuechler's ``E^m C`` with m and C functions of the atomic number, for 4 to 40 keV and from beryllium to
     uranium; hydrogen and helium are beyond what was measured.
 
+    Raises
+    ------
+    InputError
+        If there is no such element from 1 to 92, or the energy is not above 0.
+
     References
     ----------
     H.-J. Hunger, L. Kuechler, "Measurements of the electron backscattering coefficient for quantitative EPMA in the
@@ -177,6 +193,9 @@ def element_backscatter(atomic_number: int, energy_kev: float) -> float:
     (0.302, 0.316)
     """
     energy = positive(energy_kev, name="energy_kev")
+    if not 1 <= atomic_number <= len(ELEMENTS):
+        msg = f"atomic_number is {atomic_number!r}; wanted 1 to {len(ELEMENTS)}"
+        raise InputError(msg)
     log = math.log(atomic_number)
     power = 0.1382 - 0.9211 / math.sqrt(atomic_number)
     return float(energy**power * (0.1904 - 0.2235 * log + 0.1292 * log**2 - 0.01491 * log**3))
