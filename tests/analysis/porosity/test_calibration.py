@@ -130,6 +130,9 @@ def test_bad_arguments_are_refused():
         csh_metal_curve(energy_kev=0.5)
     with pytest.raises(InputError, match="electrons is 0"):
         csh_metal_curve(electrons=0)
+    for seed in (-1, 1.5, True, 2**62):
+        with pytest.raises(InputError, match=f"seed is {seed}; wanted"):
+            csh_metal_curve(electrons=10, seed=seed)
     with pytest.raises(InputError, match="has no density"):
         metal_curve(CSH, Compound.parse("Bi"), electrons=10)
     with pytest.raises(InputError, match="simulated for no curve"):

@@ -52,6 +52,7 @@ def test_formulas_are_read(formula, atoms):
         ("Bi 1-2, In 3", "hold '1-2'; wanted a number"),
         ("Bi -1, In 3", "weight fractions of Bi are -1.0"),
         ("Bi 0, In 0", "wanted at least one above 0"),
+        ("Bi 1e308, In 1e308", "and a finite sum"),
     ],
 )
 def test_bad_texts_are_refused_in_one_line(text, message):

@@ -157,9 +157,8 @@ def csh_metal_curve(
 ) -> BackscatterCurve:
     """Return the curve of C-S-H with Field's metal.
 
-    At 5 keV with no number of electrons asked for, from counts that come with the package (4 million electrons at each
-    of 25 porosities); otherwise simulated now, which takes some
-    seconds to a minute (5 million electrons, unless `electrons` says otherwise).
+    At 5 keV with neither electrons nor a seed asked for, from counts that come with the package (4 million electrons at
+    each of 25 porosities); otherwise simulated now, which takes seconds to a minute (5 million electrons by default).
 
     Parameters
     ----------
@@ -255,6 +254,10 @@ def simulated_points(
     unknown = sorted(set(porosities) - set(POINTS))
     if unknown:
         msg = f"porosities {unknown} are simulated for no curve; wanted some of {POINTS}"
+        raise InputError(msg)
+    most = 2**64 // len(POINTS) - 1
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed <= most:
+        msg = f"seed is {seed!r}; wanted a whole number from 0 to {most:,}"
         raise InputError(msg)
     found = []
     for porosity in porosities:

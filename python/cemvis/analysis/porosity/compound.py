@@ -204,8 +204,8 @@ def _check_shares(shares: Mapping[str, float], what: str) -> None:
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not (math.isfinite(share) and share >= 0):
             msg = f"{what} of {symbol} are {share!r}; wanted a finite number from 0 upwards"
             raise InputError(msg)
-    if not math.fsum(shares.values()) > 0:
-        msg = f"{what} are {dict(shares)}; wanted at least one above 0"
+    if not 0 < sum(shares.values()) < math.inf:  # fsum raises where a sum overflows
+        msg = f"{what} are {dict(shares)}; wanted at least one above 0, and a finite sum"
         raise InputError(msg)
 
 
