@@ -89,6 +89,14 @@ def test_names_that_are_no_tables_are_refused_before_work_starts(tmp_path):
     assert ".csv or .json" in text
 
 
+@pytest.mark.parametrize(("name", "message"), [("none/eta.csv", "cannot write"), ("eta.csv", "is a folder")])
+def test_tables_that_cannot_be_written_are_refused_before_work_starts(tmp_path, name, message):
+    (tmp_path / "eta.csv").mkdir()
+    code, text = run("Cu", "-n", str(2**31), "-o", str(tmp_path / name), "--overwrite")
+    assert code == 1
+    assert message in text
+
+
 def test_the_workflow_refuses_nothing_to_do():
     with pytest.raises(InputError, match="nothing to simulate"):
         backscatter([], [20.0])

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
-from cemvis._files import check_free, write_text
+from cemvis._files import check_free, check_writable, write_text
 from cemvis.analysis.porosity.backscatter import Backscatter, simulate_backscatter
 from cemvis.analysis.porosity.compound import Compound
-from cemvis.errors import FileFormatError, InputError
+from cemvis.errors import FileAccessError, FileFormatError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,11 @@ def backscatter(
     path = None if output is None else Path(output)
     if path is not None:
         check_suffix(path)
+        if path.is_dir():
+            msg = f"{path} is a folder; wanted the name of a table"
+            raise FileAccessError(msg)
         check_free(path.parent, [path.name], overwrite=overwrite)
+        check_writable(path)
     rows: list[Backscatter] = []
     for solid in solids:
         for energy in energies_kev:
