@@ -69,7 +69,7 @@ def baseline_figure(
     classes : sequence of ClassPoints
     accuracies : sequence of Accuracy
     chance : float
-        Accuracy of guessing.
+        Accuracy of naming the largest class every time.
     title, caption : str
     warnings : sequence of str
         Shown in a banner that cannot be overlooked.

@@ -97,7 +97,8 @@ def summary(found: BaselineResult, *, command: str) -> dict[str, Any]:
         },
         "means": _means(found),
         "identification": [each.to_json() for each in found.identifications],
-        "intervals": f"95 %, {config.resamplings} resamplings of whole {found.interval_groups}, seed {config.seed}",
+        "intervals": f"95 %, {config.resamplings} resamplings of whole {found.interval_groups} within classes, "
+        f"seed {config.seed}",
         "tests": [
             {
                 "feature": each.feature,
@@ -153,7 +154,7 @@ def _figure(found: BaselineResult) -> Any:
     return baseline_figure(
         classes,
         accuracies,
-        chance=1 / len(classes),
+        chance=found.identifications[0].chance,
         title=f"Plain statistics of {len(measured.maps)} maps",
         caption=_caption(found),
         warnings=found.warnings,

@@ -61,9 +61,25 @@ def test_labels_at_random_are_guessed_by_chance_when_the_own_group_is_left_out()
 
 def test_intervals_of_whole_groups_are_wider_than_of_maps() -> None:
     right = np.repeat(np.random.default_rng(2).random(30) < 0.6, 20)
-    grouped = share_interval(right, np.repeat(np.arange(30), 20), resamplings=500, seed=0)
-    single = share_interval(right, np.arange(600), resamplings=500, seed=0)
+    labels = np.repeat([0, 1], 300)
+    grouped = share_interval(right, labels, np.repeat(np.arange(30), 20), resamplings=500, seed=0)
+    single = share_interval(right, labels, np.arange(600), resamplings=500, seed=0)
     assert grouped[1] - grouped[0] > 2 * (single[1] - single[0])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_few_groups_that_all_agree_are_not_certain(told: bool) -> None:
+    labels, groups = np.repeat([0, 1], 60), np.repeat(np.arange(6), 20)
+    low, high = share_interval(np.full(120, told), labels, groups, resamplings=2000, seed=0)
+    assert (high == 1) if told else (low == 0)
+    # The mean of two draws of beta(3.5, 0.5) is above 0.61 in 97.5 % of the cases.
+    assert 0.25 < high - low < 0.5
+
+
+def test_chance_is_what_the_largest_class_gives() -> None:
+    labels = np.repeat([0, 1], [9, 3])
+    found = identify(np.arange(12.0)[:, None], labels, feature="x", groups=np.arange(12))
+    assert found.chance == 0.75
 
 
 def test_tukey_kramer_of_unequal_classes_by_the_formula() -> None:

@@ -26,9 +26,9 @@ class Identification:
         Rows are the true classes.
     accuracy : float
     interval : (float, float)
-        Of the accuracy, 95 %, from resamplings of whole groups.
+        Of the accuracy, 95 %, as `share_interval` returns.
     chance : float
-        One over the number of classes.
+        What naming the largest class every time gets right.
     """
 
     feature: str
@@ -143,20 +143,42 @@ def identify(
         predicted=predicted,
         confusion=confusion,
         accuracy=float(right.mean()),
-        interval=share_interval(right, groups, resamplings=resamplings, seed=seed),
-        chance=1 / classes,
+        interval=share_interval(right, labels, groups, resamplings=resamplings, seed=seed),
+        chance=float(np.bincount(labels).max() / labels.size),
     )
 
 
 def share_interval(
-    right: NDArray[np.bool_], groups: NDArray[np.intp], *, resamplings: int, seed: int
+    right: NDArray[np.bool_], labels: NDArray[np.intp], groups: NDArray[np.intp], *, resamplings: int, seed: int
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the share of True, from resamplings of whole groups."""
-    _, which = np.unique(groups, return_inverse=True)
-    hits = np.bincount(which, weights=right)
-    sizes = np.bincount(which)
+    """Return the 95 % interval of the share of True, from resamplings of whole groups within each class.
+
+    Where all groups of a class did equally well nothing varies, but a few groups do not make that certain: the class's
+    share is then drawn as if each group were one trial (Jeffreys' prior). The interval always holds the share.
+
+    Parameters
+    ----------
+    right : (n,) bool
+    labels, groups : (n,) intp
+        A group is of one class.
+    resamplings, seed : int
+    """
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    hits, sizes = np.bincount(which, weights=right), np.bincount(which)
+    class_of = labels[first]
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, sizes.size, (resamplings, sizes.size))
-    shares = hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return float(low), float(high)
+    total, count = np.zeros(resamplings), np.zeros(resamplings)
+    for number in np.unique(class_of):
+        mine = np.flatnonzero(class_of == number)
+        shares = hits[mine] / sizes[mine]
+        if np.ptp(shares) == 0:
+            told = shares[0] * mine.size
+            total += sizes[mine].sum() * rng.beta(told + 0.5, mine.size - told + 0.5, resamplings)
+            count += sizes[mine].sum()
+        else:
+            drawn = rng.choice(mine, (resamplings, mine.size))
+            total += hits[drawn].sum(axis=1)
+            count += sizes[drawn].sum(axis=1)
+    low, high = np.percentile(total / count, [2.5, 97.5])
+    share = float(right.mean())
+    return min(float(low), share), max(float(high), share)

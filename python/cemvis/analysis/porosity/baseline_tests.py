@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from cemvis._checks import fraction
 from cemvis.errors import InputError
 
-
 _ROUNDING = 1e-12
 
 
