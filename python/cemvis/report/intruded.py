@@ -16,7 +16,9 @@ from cemvis.report.scale_bar import add_scale_bar
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MARGIN_IN, TITLE_IN, HEAD_IN, PANEL_IN, GAP_IN, BAR_IN, BELOW_IN = 0.22, 0.34, 0.24, 2.4, 0.14, 0.12, 0.62
+MARGIN_IN, TITLE_IN, HEAD_IN, GAP_IN, BAR_IN, BELOW_IN = 0.22, 0.34, 0.4, 0.14, 0.12, 0.62
+#: A map of the usual size fills it pixel by pixel.
+PANEL_IN = 384 / style.DPI
 TITLES = ("BSE image", "equivalent porosity", "modified (orange), clinker (black)")
 MOST_ROWS = 8
 
@@ -29,7 +31,7 @@ class ClassRow:
     ----------
     name : str
     image, levels : ndarray
-        (rows, cols) uint8: what the microscope shows, and round(255 n).
+        (rows, cols) uint8, as many rows as cols: what the microscope shows, and round(255 n).
     modified : ndarray
         (rows, cols) bool.
     """
@@ -64,15 +66,16 @@ def class_figure(rows: Sequence[ClassRow], *, pixel_size_um: float, caption: str
     width = 2 * MARGIN_IN + 3 * PANEL_IN + 2 * GAP_IN
     lines = style.wrap(caption, width - 2 * MARGIN_IN, size_pt=style.SMALL_PT)
     top = MARGIN_IN + TITLE_IN
-    bottom = top + len(rows) * (HEAD_IN + PANEL_IN)
+    pitch = HEAD_IN + PANEL_IN + GAP_IN
+    bottom = top + len(rows) * pitch
     height = bottom + BELOW_IN + style.lines_height_in(len(lines), size_pt=style.SMALL_PT) + MARGIN_IN
     figure = style.new_figure(width, height)
     style.add_text_in(
         figure, MARGIN_IN, MARGIN_IN, "Virtual metal-intruded paste", fontsize=style.TITLE_PT, weight="bold"
     )
     for number, row in enumerate(rows):
-        _draw_row(figure, row, top + number * (HEAD_IN + PANEL_IN), pixel_size_um)
-    _draw_bar(figure, bottom + 0.1)
+        _draw_row(figure, row, top + number * pitch, pixel_size_um)
+    _draw_bar(figure, bottom)
     style.add_text_in(
         figure, MARGIN_IN, bottom + BELOW_IN, "\n".join(lines), fontsize=style.SMALL_PT, color=style.SOFT_INK
     )
@@ -89,21 +92,15 @@ def _draw_row(figure: Figure, row: ClassRow, top: float, pixel_size_um: float) -
         (row.levels, style.VALUE_COLOURS, 255),
         (marked, masks, 2),
     )
+    style.add_text_in(figure, MARGIN_IN, top, row.name, fontsize=style.TEXT_PT, weight="bold")
     for column, (values, colour_map, most) in enumerate(panels):
         left = MARGIN_IN + column * (PANEL_IN + GAP_IN)
-        axes = style.add_axes_in(figure, left, top + HEAD_IN, PANEL_IN, PANEL_IN - 0.08)
+        axes = style.add_axes_in(figure, left, top + HEAD_IN, PANEL_IN, PANEL_IN)
         edges = (0, values.shape[1] * pixel_size_um, values.shape[0] * pixel_size_um, 0)
-        axes.imshow(values, cmap=colour_map, vmin=0, vmax=most, extent=edges, interpolation="nearest", aspect="auto")
+        axes.imshow(values, cmap=colour_map, vmin=0, vmax=most, extent=edges, interpolation="nearest", aspect="equal")
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(
-            f"{row.name}: {TITLES[column]}",
-            loc="left",
-            fontsize=style.SMALL_PT,
-            color=style.INK,
-            pad=3,
-            parse_math=False,
-        )
+        axes.set_title(TITLES[column], loc="left", fontsize=style.SMALL_PT, color=style.INK, pad=3)
         if column == 0:
             add_scale_bar(axes)
 
