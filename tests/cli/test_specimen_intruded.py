@@ -43,6 +43,7 @@ def test_a_design_names_its_classes(tmp_path: Path) -> None:
         [],
         ["--class", "a", "--design", "null:2"],
         ["--class", "a", "--maps", "5"],
+        ["--class", "a", "--maps", "9" * 5000 + "x1"],
         ["--class", "a", "--session", "mine"],
     ],
 )

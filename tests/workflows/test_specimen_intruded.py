@@ -183,6 +183,8 @@ def test_classes_are_read_from_a_line() -> None:
         ("finer:strength", "'strength'; wanted"),
         ("finer:radius=big", "radius is 'big'; wanted a number, in um"),
         ("finer:strength=2", "strength is 2"),
+        ("finer:strength=0.1,strength=1", "gives strength twice"),
+        ("n" * 65, "wanted 1 to 64 letters"),
         (":strength=1", "a class is called ''"),
     ],
 )
@@ -202,6 +204,8 @@ def test_a_line_that_makes_no_design_is_refused(text: str) -> None:
     [
         ({"classes": ()}, "0 classes"),
         ({"classes": (IntrudedClass(name="a"), IntrudedClass(name="A"))}, "two classes are called"),
+        ({"classes": (IntrudedClass(name="Maps.csv"),)}, "'Maps.csv', as a file beside the classes is"),
+        ({"classes": (IntrudedClass(name="specimen.json"),)}, "as a file beside the classes is"),
         ({"specimens": 0}, "specimens is 0"),
         ({"regions": 101}, "regions is 101"),
         ({"maps": (0, 3)}, "0 x 3 maps"),

@@ -119,7 +119,7 @@ def command(
 
 def _maps(text: str) -> tuple[int, int]:
     across, _, down = text.partition("x")
-    if not (across.isdecimal() and down.isdecimal()):
+    if not (across.isdecimal() and down.isdecimal() and len(text) < 20):  # Python converts no number of 5,000 digits
         msg = f"{text!r} is not maps across and down such as 5x3"
         raise click.BadParameter(msg, param_hint="--maps")
     return int(across), int(down)

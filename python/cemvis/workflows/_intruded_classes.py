@@ -11,6 +11,8 @@ from cemvis.errors import InputError
 
 _KEYS = {"strength": "strength", "density": "density_per_um2", "radius": "radius_um", "mode": "mode"}
 _UNITS = {"density": "/um2", "radius": "um"}
+#: Files beside the classes' folders.
+ABOUT, PICTURE, LIST = "specimen.json", "specimen.png", "maps.csv"
 #: Where a design does not say otherwise.
 FULL = Modification(strength=1.0)
 
@@ -36,11 +38,16 @@ def parse_class(text: str) -> IntrudedClass:
     if not colon:
         return IntrudedClass(name=name)
     values: dict[str, Any] = {"strength": FULL.strength}
+    given: set[str] = set()
     for part in rest.split(","):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if key not in _KEYS or not equals:
             msg = f"class {text!r} has {part!r}; wanted {', '.join(f'{each}=...' for each in _KEYS)}"
             raise InputError(msg)
+        if key in given:
+            msg = f"class {text!r} gives {key} twice; wanted it once"
+            raise InputError(msg)
+        given.add(key)
         values[_KEYS[key]] = value if key == "mode" else _number(key, value)
     return IntrudedClass(name=name, modification=Modification(**values))
 
@@ -75,7 +82,7 @@ def design_classes(text: str) -> tuple[IntrudedClass, ...]:
 
 
 def check_names(classes: Sequence[IntrudedClass]) -> None:
-    """Refuse no classes, and names that would be one folder, on file systems without case too."""
+    """Refuse no classes, and names that would be one folder or a file, on file systems without case too."""
     if not 1 <= len(classes) <= 26:
         msg = f"{len(classes)} classes; wanted 1 to 26: name them with --class or --design"
         raise InputError(msg)
@@ -83,6 +90,9 @@ def check_names(classes: Sequence[IntrudedClass]) -> None:
     for each in classes:
         if names.count(each.name.casefold()) > 1:
             msg = f"two classes are called {each.name!r}; wanted a name of its own for each"
+            raise InputError(msg)
+        if each.name.casefold() in (ABOUT, PICTURE, LIST):
+            msg = f"a class is called {each.name!r}, as a file beside the classes is; wanted another name"
             raise InputError(msg)
 
 

@@ -16,7 +16,7 @@ from cemvis.workflows._intruded_classes import check_names
 Sessions = Literal["shared", "by-class", "by-specimen"]
 SESSIONS: tuple[Sessions, ...] = get_args(Sessions)
 
-#: Of one region: it is held in memory, about 90 bytes a pixel.
+#: Of one region: it is held in memory, up to 100 bytes a pixel.
 MOST_REGION_PX = 1 << 24
 MOST = 100
 # First part of the keys of random numbers that belong to no region; a class's index is less.

@@ -25,7 +25,7 @@ from cemvis.analysis.specimen.intruded_image import region_image
 from cemvis.analysis.specimen.intruded_recipes import Porosities
 from cemvis.analysis.specimen.intruded_texture import FINE_TEXTURE, PLAIN_TEXTURE
 from cemvis.errors import OutputExistsError
-from cemvis.workflows._intruded_classes import design_classes, parse_class
+from cemvis.workflows._intruded_classes import ABOUT, LIST, PICTURE, design_classes, parse_class
 from cemvis.workflows._intruded_config import IntrudedConfig
 from cemvis.workflows._intruded_files import FILES, RegionRecord, write_region
 from cemvis.workflows._whole_folder import made_whole
@@ -33,7 +33,6 @@ from cemvis.workflows._whole_folder import made_whole
 __all__ = ["ABOUT", "LIST", "PICTURE", "IntrudedConfig", "design_classes", "make_intruded", "parse_class"]
 
 Progress = Callable[[str, int, int], None]
-ABOUT, PICTURE, LIST = "specimen.json", "specimen.png", "maps.csv"
 
 
 @dataclass

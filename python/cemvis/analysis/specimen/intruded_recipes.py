@@ -80,7 +80,7 @@ class IntrudedClass:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            msg = f"a class is called {self.name!r}; wanted letters, digits and ._+-, the first a letter or digit"
+            msg = f"a class is called {self.name!r}; wanted 1 to 64 letters, digits and ._+-, the first no sign"
             raise InputError(msg)
 
 
