@@ -256,6 +256,7 @@ def test_sessions_are_drawn_about_the_usual_one() -> None:
         (lambda: Session(electrons=0), "electrons is 0"),
         (lambda: Session(focus_um=2), "focus_um is 2"),
         (lambda: draw_session(stream(0), spread=3), "spread is 3"),
+        (lambda: region(Modification(), shape=(0, 64)), "a region of 0 x 64 px; wanted at least 1 x 1"),
     ],
 )
 def test_what_makes_no_specimen_is_refused(make: object, said: str) -> None:

@@ -214,6 +214,12 @@ def test_a_line_that_makes_no_design_is_refused(text: str) -> None:
         ({"session_spread": 2.0}, "spread is 2"),
         ({"specimen_spread": -1.0}, "specimen_spread is -1"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"specimens": 1.5}, "specimens is 1.5"),
+        ({"regions": True}, "regions is True"),
+        ({"maps": (1.5, 1)}, "two whole numbers"),
+        ({"maps": (1,)}, "two whole numbers"),
+        ({"map_px": 64.0}, "of a whole number of px"),
         ({"recipe": "granite"}, "no recipe is called 'granite'"),
     ],
 )

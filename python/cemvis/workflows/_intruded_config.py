@@ -65,9 +65,12 @@ class IntrudedConfig:
         recipe_named(self.recipe)
         draw_session(stream(0), spread=self.session_spread)
         for name in ("specimens", "regions"):
-            if not 1 <= getattr(self, name) <= MOST:
-                msg = f"{name} is {getattr(self, name)}; wanted 1 to {MOST}"
+            if not _is_whole(getattr(self, name)) or not 1 <= getattr(self, name) <= MOST:
+                msg = f"{name} is {getattr(self, name)!r}; wanted 1 to {MOST}"
                 raise InputError(msg)
+        if len(self.maps) != 2 or not all(_is_whole(each) for each in (*self.maps, self.map_px)):
+            msg = f"maps are {self.maps!r} of {self.map_px!r} px; wanted two whole numbers, of a whole number of px"
+            raise InputError(msg)
         across, down = self.maps
         if min(across, down) < 1 or not 32 <= self.map_px <= 4096 or across * down * self.map_px**2 > MOST_REGION_PX:
             msg = (
@@ -81,8 +84,8 @@ class IntrudedConfig:
         if not 0 <= self.specimen_spread <= 1:
             msg = f"specimen_spread is {self.specimen_spread:g}; wanted 0 to 1"
             raise InputError(msg)
-        if not 0 <= self.seed < 2**63:
-            msg = f"seed is {self.seed}; wanted a whole number from 0 to 2**63 - 1"
+        if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
+            msg = f"seed is {self.seed!r}; wanted a whole number from 0 to 2**63 - 1"
             raise InputError(msg)
 
     @property
@@ -107,3 +110,7 @@ class IntrudedConfig:
         """Return plain values for a JSON file."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

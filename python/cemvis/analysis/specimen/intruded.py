@@ -17,6 +17,7 @@ from cemvis.analysis.specimen.intruded_recipes import Modification, Porosities
 from cemvis.analysis.specimen.intruded_spots import Spots, scatter_spots, spot_profile
 from cemvis.analysis.specimen.intruded_texture import FINE_TEXTURE, FWHM_PER_SD, PLAIN_TEXTURE, Field, stream, texture
 from cemvis.analysis.specimen.recipes import CALIBRATED, recipe_named
+from cemvis.errors import InputError
 from cemvis.kernels.specimen import Imaging, Paste, Phase, Window, phase_plane, render_bse
 
 #: Of nano-porosity maps in the source.
@@ -122,8 +123,11 @@ def make_region(
     Raises
     ------
     InputError
-        If there is no such recipe, or the paste is not defined that far out.
+        If there is no such recipe, the region has no pixels, or the paste is not defined that far out.
     """
+    if min(shape_px) < 1:
+        msg = f"a region of {shape_px[0]} x {shape_px[1]} px; wanted at least 1 x 1"
+        raise InputError(msg)
     held = porosities or Porosities()
     window = _window(key.region, shape_px)
     padded = (window.rows, window.cols)
