@@ -62,7 +62,11 @@ class Modification:
 
     @property
     def expected_share(self) -> float:
-        """Expected share of C-S-H that lies in spots, overlaps counted once; spots on its edge left out of account."""
+        """Expected share of C-S-H that lies in spots, overlaps counted once; spots on its edge left out of account.
+
+        A spot counts to the middle of its soft edge, which reaches 0.1 um farther: in 8 regions of 21 x 31 um with the
+        usual radius, 1.23 times as many pixels of C-S-H were modified as lay in spots.
+        """
         mean_square = self.radius_um**2 * (1 + RADIUS_SPREAD**2 / 3)
         return 0.0 if self.is_null else 1 - math.exp(-self.density_per_um2 * math.pi * mean_square)
 
