@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
+from cemvis._files import sha256_of
 from cemvis.analysis.porosity.anchors import GreyAnchors
 from cemvis.analysis.porosity.calibration import csh_metal_curve
 from cemvis.analysis.porosity.clinker import segment_clinker
@@ -110,7 +111,7 @@ def test_a_corrected_mask_is_taken(tmp_path: Path, one: Path) -> None:
         found = run([one], tmp_path / f"out{number}", clinker=given, **GIVEN)
         np.testing.assert_array_equal(pixels(tmp_path / f"out{number}" / "one.clinker.tif") > 0, mask)
         assert (pixels(tmp_path / f"out{number}" / "one.mulf.tif")[mask] == 0).all()
-        assert found.images[0].mask_sha256
+        assert found.images[0].source.clinker_sha256 == sha256_of(tmp_path / "one.clinker.tif")
     without = run([one], tmp_path / "none", clinker="none", **GIVEN)
     assert not (tmp_path / "none" / "one.clinker.tif").exists()
     assert without.images[0].whole.clinker_px == 0

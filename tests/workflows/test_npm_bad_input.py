@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from cemvis.errors import CemvisError, FileAccessError, InputError, OutputExistsError, PixelSizeError
+from cemvis.errors import (
+    CemvisError,
+    FileAccessError,
+    InputError,
+    OutputExistsError,
+    PixelSizeError,
+    PixelSizeWarning,
+)
+from cemvis.images.pixel_size import PixelSize
 from cemvis.workflows.npm import NpmConfig, NpmResult, Region, npm
 from metal_paste import Linear, picture, write_mask, write_picture
 
@@ -189,3 +197,52 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, image: Path) -> None:
 def test_regions_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="not a region"):
         Region.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"sigma_px": 1000.0}, "0.1 to 256"),
+        ({"sigma_px": 1e-200}, "0.1 to 256"),
+        ({"pore_threshold": 2.0}, "pore_threshold"),
+        ({"csh_error": float("nan")}, "csh_error"),
+        ({"resamplings": -1}, "resamplings"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_maps_are_made(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        NpmConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_pixels_too_small_to_look_for_clinker(tmp_path: Path, image: Path) -> None:
+    """Otherwise a tile's halo, and with it memory, would grow without bounds."""
+    size = PixelSize(0.0005, "option")
+    with pytest.warns(PixelSizeWarning), pytest.raises(InputError, match="check the pixel size"):
+        run([image], tmp_path / "out", pixel_size=size, **GIVEN)
+    assert not list((tmp_path / "out").glob("*.tif"))
+
+
+def test_a_warning_of_pixel_sizes_comes_once_an_image(tmp_path: Path, image: Path) -> None:
+    with pytest.warns(PixelSizeWarning) as caught:
+        run([image], tmp_path / "out", pixel_size=PixelSize(0.06, "option"), figures=True, clinker="none", **GIVEN)
+    assert len([each for each in caught if each.category is PixelSizeWarning]) == 1
+
+
+def test_a_mask_that_covers_nearly_all_is_said(tmp_path: Path, image: Path) -> None:
+    mask = write_mask(tmp_path / "mask.tif", np.arange(160)[None, :].repeat(128, axis=0) > 20)
+    found = run([image], tmp_path / "out", clinker=mask, **GIVEN)
+    assert any("is the mask inverted" in note for note in found.notes)
+
+
+def test_clinker_that_is_not_found_is_said(tmp_path: Path) -> None:
+    path = write_picture(tmp_path / "x.tif", picture(shape=(128, 160), grains=0).grey)
+    assert any("no clinker was found" in note for note in run([path], tmp_path / "auto", **GIVEN).notes)
+    without = run([path], tmp_path / "none", clinker="none", **GIVEN)
+    assert not any("no clinker" in note for note in without.notes)
+
+
+def test_a_region_that_names_no_image_of_any_session(tmp_path: Path, image: Path) -> None:
+    other = write_picture(tmp_path / "other.tif", picture(shape=(128, 160), seed=3).grey)
+    regions = (Region(0, 0, 32, 32, "px", "nothing.tif"),)
+    with pytest.raises(InputError, match="names 0"):
+        run([image, other], tmp_path / "out", session="image", csh_regions=regions, metal_grey=220.0)

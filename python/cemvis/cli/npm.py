@@ -118,7 +118,7 @@ def _range(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Backscatter coefficient over porosity: simulated, or the elements' weighted by mass.",
 )
 @click.option(
-    "--sigma", "sigma_px", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, help="MicF, in px."
+    "--sigma", "sigma_px", type=click.FloatRange(0.1, 256), default=10.0, show_default=True, help="MicF, in px."
 )
 @click.option(
     "--map-size", "map_px", type=click.IntRange(8, 8192), default=384, show_default=True, help="Edge of a map, in px."

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cemvis.analysis.porosity.pores import mean_porosity
-from cemvis.images.micrograph import open_micrograph
-from cemvis.images.pixel_size import PixelSize
+from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.report.npm import Anchor, Greys, Pictures, npm_figure
 from cemvis.workflows._npm_pass import CLINKER, MICF, MULF, MappedImage
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 MOST_SHOWN_PX = 1000  # along an edge
 _BAND_ROWS = 512
 _HISTOGRAM_BINS = 256
+_BEYOND = 1e-5  # share of the pixels at each end that the histogram may leave out
 
 
 def figure_of(image: MappedImage) -> Figure:
@@ -28,9 +27,11 @@ def figure_of(image: MappedImage) -> Figure:
     by_end = {end: path for path in image.files for end in (MULF, MICF, CLINKER) if path.name.endswith(end)}
     step = max(1, -(-max(source.shape) // MOST_SHOWN_PX))
     size = source.pixel_size
-    grey = _thinned(source.path, step, size, info_bar=True)
-    mulf, micf = (_thinned(by_end[end], step, size) for end in (MULF, MICF))
-    clinker = _thinned(by_end[CLINKER], step, size) > 0 if CLINKER in by_end else np.zeros(mulf.shape, bool)
+    grey = _thinned(source.opened(), step)
+    mulf, micf = (_thinned(open_micrograph(by_end[end], info_bar=False), step) for end in (MULF, MICF))
+    clinker = np.zeros(mulf.shape, bool)
+    if CLINKER in by_end:
+        clinker = _thinned(open_micrograph(by_end[CLINKER], info_bar=False), step) > 0
     rows, cols = source.shape
     pictures = Pictures(grey, mulf, micf, clinker, cols * size.um, rows * size.um)
     anchors = session.anchors
@@ -56,9 +57,9 @@ def figure_of(image: MappedImage) -> Figure:
     )
 
 
-def _thinned(path: Path, step: int, size: PixelSize, *, info_bar: bool = False) -> NDArray[Any]:
+def _thinned(image: Micrograph, step: int) -> NDArray[Any]:
     """Return every `step`-th pixel of every `step`-th row, holding a band in memory."""
-    with open_micrograph(path, pixel_size=size, info_bar=info_bar) as image:
+    with image:
         rows, cols = image.shape
         high = max(1, _BAND_ROWS // step) * step
         bands = [image.read(top, 0, min(high, rows - top), cols)[::step, ::step] for top in range(0, rows, high)]
@@ -67,18 +68,22 @@ def _thinned(path: Path, step: int, size: PixelSize, *, info_bar: bool = False) 
 
 def _greys(image: MappedImage) -> Greys:
     sample = image.session.sample
-    every = _rebinned(image.greys)
-    clinker = _rebinned(image.clinker_greys)
-    width = image.source.levels // _HISTOGRAM_BINS
-    middles = np.arange(_HISTOGRAM_BINS, dtype=np.float64) * width + (width - 1) / 2
-    edges = np.concatenate([middles - width / 2, [middles[-1] + width / 2]])
-    flat = np.histogram(sample.greys, edges, weights=sample.flat_counts())[0].astype(np.float64)
-    return Greys(middles, *(each / max(1.0, each.sum()) for each in (every, flat, clinker)))
-
-
-def _rebinned(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    sums: NDArray[np.float64] = counts.reshape(_HISTOGRAM_BINS, -1).sum(axis=1).astype(np.float64)
-    return sums
+    greys = np.arange(image.source.levels)
+    flat_counts = sample.flat_counts()
+    # Of 16 bit an image may use few, or have a pixel or two far beyond the others.
+    below = np.cumsum(image.greys) / image.greys.sum()
+    ends = [int(np.searchsorted(below, q)) for q in (_BEYOND, 1 - _BEYOND)]
+    flat_greys = sample.greys[np.flatnonzero(flat_counts)]
+    low = min([ends[0], *flat_greys[:1]])
+    high = max([ends[1], *flat_greys[-1:]])
+    # No narrower than what the flat places were counted in.
+    width = max(1, round(sample.step), -(-int(high - low + 1) // _HISTOGRAM_BINS))
+    edges = low - 0.5 + width * np.arange(int(high - low) // width + 2)
+    counts = [
+        np.histogram(at, edges, weights=values)[0].astype(np.float64)
+        for at, values in ((greys, image.greys), (sample.greys, flat_counts), (greys, image.clinker_greys))
+    ]
+    return Greys((edges[:-1] + edges[1:]) / 2, *(each / max(1.0, each.sum()) for each in counts))
 
 
 def _caption(image: MappedImage) -> str:

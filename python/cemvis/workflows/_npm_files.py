@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUMMARY, TABLE, SIZES = "npm.json", "porosity.csv", "pore_sizes.csv"
 FIGURES = "_figures"  # begins with "_": what reads maps by class passes it over
 MOST_CLIPPED = 0.01
+MOST_CLINKER = 0.6
 
 DEFINITIONS = {
     "porosity": "mean equivalent porosity n of all pixels, clinker's counted as 0",
@@ -126,9 +127,11 @@ def sizes_frame(images: Sequence[MappedImage]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def image_notes(images: Sequence[MappedImage]) -> list[str]:
-    """Return what is doubtful about single images: clipped greys, clinker everywhere or nowhere."""
+def image_notes(images: Sequence[MappedImage], config: NpmConfig) -> list[str]:
+    """Return what is doubtful about images: clipped greys, clinker on most of one, or found on none."""
     notes = []
+    if config.clinker == "auto" and not any(image.whole.clinker_px for image in images):
+        notes.append("no clinker was found; if there is some, it reads as porous: see the figures, --clinker-range")
     for image in images:
         dark, bright = image.clipped()
         name = image.source.name
@@ -140,6 +143,10 @@ def image_notes(images: Sequence[MappedImage]) -> list[str]:
             notes.append(
                 f"{name}: {dark:.1%} of its pixels are black, clipped or an empty margin; their porosity reads 0"
             )
+        share = image.whole.clinker_px / int(image.greys.sum())
+        if share > MOST_CLINKER:
+            mask = "is the mask inverted, 0 where clinker is?" if image.source.clinker else "see the figure"
+            notes.append(f"{name}: {share:.1%} of it is taken for clinker; {mask}")
         if not image.maps:
             notes.append(f"{name} is smaller than a map; it has a row of its own only")
         if image.whole.pores is None:
@@ -196,7 +203,7 @@ def _image(image: MappedImage, output: Path) -> dict[str, Any]:
         "name": image.source.name,
         "session": image.session.name,
         "mask": None if image.source.clinker is None else str(image.source.clinker),
-        "mask_sha256": image.mask_sha256,
+        "mask_sha256": image.source.clinker_sha256,
         "greys": [int(used[0]), int(used[-1])],
         "clipped_dark_share": dark,
         "clipped_bright_share": bright,

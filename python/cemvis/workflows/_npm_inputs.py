@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cemvis._checks import positive
+from cemvis._checks import fraction, positive
+from cemvis._files import access_errors, sha256_of
 from cemvis.analysis.porosity.clinker import ClinkerRule
-from cemvis.errors import FileAccessError, InputError, PixelSizeError
-from cemvis.images.micrograph import open_micrograph
+from cemvis.errors import FileAccessError, InputError, PixelSizeError, PixelSizeWarning
+from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import TOLERANCE, PixelSize
 from cemvis.workflows._npm_regions import Region
 
@@ -19,6 +21,7 @@ Session = Literal["all", "folder", "image"]
 
 _SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _MASK_SUFFIXES = (".tif", ".tiff", ".png")
+LEAST_SIGMA_PX, MOST_SIGMA_PX = 0.1, 256.0  # MicF is filtered tile by tile, and a tile's halo is 4 sigma
 _MADE = (".mulf", ".micf", ".clinker", ".modified", ".truth")
 
 
@@ -101,8 +104,19 @@ class NpmConfig:
         if not 8 <= self.map_px <= 8192:
             msg = f"maps of {self.map_px} px are wanted; wanted 8 to 8192"
             raise InputError(msg)
-        positive(self.sigma_px, name="sigma_px")
+        if not LEAST_SIGMA_PX <= self.sigma_px <= MOST_SIGMA_PX:
+            msg = f"sigma_px is {self.sigma_px!r}; wanted {LEAST_SIGMA_PX:g} to {MOST_SIGMA_PX:g}"
+            raise InputError(msg)
         positive(self.least_clinker_um, name="least_clinker_um")
+        if self.pore_threshold is not None:
+            fraction(self.pore_threshold, name="pore_threshold")
+        for name, error in (("csh_error", self.csh_error), ("metal_error", self.metal_error)):
+            if not 0 <= error < math.inf:
+                msg = f"{name} is {error!r}; wanted 0 or more grey levels"
+                raise InputError(msg)
+        if self.resamplings < 0:
+            msg = f"resamplings is {self.resamplings}; wanted 0 or more"
+            raise InputError(msg)
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,8 @@ class Source:
     sha256 : str
     clinker : Path or None
         A mask file.
+    clinker_sha256 : str or None
+        Of that file as it was given: the maps may be written over it.
     """
 
     path: Path
@@ -132,6 +148,13 @@ class Source:
     pixel_size: PixelSize
     sha256: str
     clinker: Path | None
+    clinker_sha256: str | None = None
+
+    def opened(self) -> Micrograph:
+        """Open the image again, without what was warned of when it was looked at."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PixelSizeWarning)
+            return open_micrograph(self.path, pixel_size=self.pixel_size)
 
     @property
     def levels(self) -> int:
@@ -222,10 +245,11 @@ def look_at(images: Sequence[tuple[Path, str]], config: NpmConfig) -> tuple[Sour
                 msg = f"{path} holds the same bytes as {seen[digest]}: an image given twice; give each once"
                 raise InputError(msg)
             seen[digest] = path
-            folder = name.rpartition("/")[0]
-            session = {"all": "all", "folder": folder or ".", "image": name}[config.session]
+            session = {"all": "all", "folder": path.parent.as_posix(), "image": name}[config.session]
             mask = _mask_of(path, name, config.clinker, single=len(images) == 1)
-            sources.append(Source(path, name, session, image.shape, image.dtype.name, size, digest, mask))
+            mask_digest = None if mask is None else _digest_of(mask)
+            dtype = image.dtype.name
+            sources.append(Source(path, name, session, image.shape, dtype, size, digest, mask, mask_digest))
         first = sources[0]
         if abs(size.um - first.pixel_size.um) > TOLERANCE * first.pixel_size.um:
             msg = (
@@ -260,3 +284,8 @@ def _mask_of(path: Path, name: str, clinker: Path | str, *, single: bool) -> Pat
         msg = f"one mask, {clinker}, is given for several images; give a folder of NAME.clinker.tif"
         raise InputError(msg)
     return clinker
+
+
+def _digest_of(mask: Path) -> str:
+    with access_errors(mask, doing="read"):
+        return sha256_of(mask)

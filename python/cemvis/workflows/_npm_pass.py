@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import access_errors, sha256_of
+from cemvis._files import access_errors
 from cemvis.analysis.porosity.clinker import ClinkerRule, segment_clinker
 from cemvis.analysis.porosity.nano_porosity import (
     PorosityCurve,
@@ -30,6 +30,7 @@ from cemvis.workflows._npm_session import SessionAnchors, porosity_tables
 
 MULF, MICF, CLINKER = ".mulf.tif", ".micf.tif", ".clinker.tif"
 TILE_COLS = 2048
+MOST_HALO_PX = 1024  # around a tile; clinker of 1.5 um wants as much at pixels of 2 nm
 MOST_LABELLED_PX = 1 << 24  # of an image whose pores are found in it as a whole
 
 Read = Callable[[int, int, int, int], NDArray[Any]]
@@ -78,8 +79,6 @@ class MappedImage:
         Those that are clinker.
     files : tuple of Path
         MulF, MicF and, if there is one, the clinker mask.
-    mask_sha256 : str or None
-        Of a mask that was given.
     """
 
     source: Source
@@ -89,7 +88,6 @@ class MappedImage:
     greys: NDArray[np.int64]
     clinker_greys: NDArray[np.int64]
     files: tuple[Path, ...]
-    mask_sha256: str | None
 
     def clipped(self) -> tuple[float, float]:
         """Return the shares of pixels at grey 0 and at the highest grey of the type."""
@@ -117,7 +115,7 @@ def map_image(
 ) -> MappedImage:
     """Write the maps of one image into `output` and return what was counted.
 
-    Memory holds a band of `map_px` rows and, with its halo, one tile of 2048 columns of it.
+    Memory holds a band of `map_px` rows, a tile of 2048 columns with its halo, and MulF of up to 16 Mpx for its pores.
 
     Raises
     ------
@@ -135,16 +133,15 @@ def map_image(
         "anchors": {"csh": session.anchors.csh, "metal": session.anchors.metal},
         "cemvis": __version__,
     }
-    with open_micrograph(source.path, pixel_size=source.pixel_size) as image:
+    with source.opened() as image:
         if config.clinker != "none":
             rule = config.rule or ClinkerRule(least_um=config.least_clinker_um)
             _write_clinker(image, source, session, rule, files[2], origin)
         sums = _Sums(source.levels)
         with _opened_mask(files[2] if config.clinker != "none" else None) as clinker:
             bands = _mulf_bands(image, clinker, session, config, curve, sums)
-            _write(
-                files[0], bands, source, "Equivalent porosity (MulF)", "Level = 255 n, nano- and microscale.", origin
-            )
+            text = "Level = 255 n, nano- and microscale."
+            _write(files[0], bands, source, "Equivalent porosity (MulF)", text, origin)
     with open_micrograph(files[0], info_bar=False) as mulf:
         bands = _filtered(mulf, config)
         _write(files[1], bands, source, "Equivalent porosity (MicF)", "Level = 255 n, microscale alone.", origin)
@@ -152,18 +149,10 @@ def map_image(
         if source.shape[0] * source.shape[1] <= MOST_LABELLED_PX:
             pores = pore_statistics(mulf.read(0, 0, *source.shape), threshold=config.pore_threshold)
     tables = porosity_tables(session, curve, levels=source.levels)
-    whole = Counted(
-        0,
-        0,
-        source.shape,
-        sums.counts,
-        int(sums.clinker_greys.sum()),
-        tables @ (sums.greys - sums.clinker_greys) / sums.counts.sum(),
-        pores,
-    )
-    written = files if config.clinker != "none" else files[:2]
-    digest = None if source.clinker is None else sha256_of(source.clinker)
-    return MappedImage(source, session, tuple(sums.maps), whole, sums.greys, sums.clinker_greys, tuple(written), digest)
+    draws = tables @ (sums.greys - sums.clinker_greys) / sums.counts.sum()
+    whole = Counted(0, 0, source.shape, sums.counts, int(sums.clinker_greys.sum()), draws, pores)
+    written = tuple(files if config.clinker != "none" else files[:2])
+    return MappedImage(source, session, tuple(sums.maps), whole, sums.greys, sums.clinker_greys, written)
 
 
 def _write(
@@ -179,6 +168,12 @@ def _write_clinker(
     um = source.pixel_size.um
     if source.clinker is None:
         halo = rule.halo_px(um)
+        if halo > MOST_HALO_PX:
+            msg = (
+                f"clinker of {rule.least_um:g} um at {source.pixel_size} a pixel is looked for {halo} px around each, "
+                f"at most {MOST_HALO_PX} are allowed: check the pixel size, lower --least-clinker or give a mask"
+            )
+            raise InputError(msg)
 
         def segmented(block: NDArray[Any]) -> NDArray[np.uint8]:
             found = segment_clinker(block, session.anchors, noise=session.sample.noise, pixel_size_um=um, rule=rule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +18,20 @@ from cemvis.analysis.porosity.anchors import (
     dark_phase,
     find_csh,
     find_metal,
-    region_grey,
 )
 from cemvis.analysis.porosity.flat_places import FlatSample, sample_tiles
 from cemvis.analysis.porosity.nano_porosity import PorosityCurve, porosity_table
 from cemvis.analysis.porosity.phases import SIGNAL_ERROR, DarkPhase, csh_from
 from cemvis.errors import InputError
-from cemvis.images.micrograph import open_micrograph
+from cemvis.workflows._npm_drift import DRIFT_SHARE, Drift, drift_notes, drift_of
+from cemvis.workflows._npm_given import given_anchor
 from cemvis.workflows._npm_inputs import NpmConfig, Source
 from cemvis.workflows._npm_regions import Region
 
 TILE_PX, LEAST_TILE_PX = 256, 32
 MOST_TILES = 400  # of a session: 26 Mpx
 BINS_16_BIT = 512
-_BLOCK_PX = 8
-DRIFT_GREYS = 2.0
+_ENDS = (0.0005, 0.9995)  # of a tile's pixels: beyond may be hot or dead ones
 MOST_ERROR = 0.03  # of the distance between the anchors: more, and they are not reliable
 PORTLANDITE = 0.1  # its usual grey, from 0 at C-S-H to 1 at metal, for a warning
 
@@ -60,7 +59,7 @@ class SessionAnchors:
     draws: NDArray[np.float64]
     phase: DarkPhase
     sample: FlatSample
-    drift: tuple[tuple[str, FoundGrey, FoundGrey], ...]
+    drift: tuple[Drift, ...]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,11 +103,12 @@ def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Ma
         not inside its image.
     """
     sample = _sample(sources, config)
-    metal, metal_draws = _anchor(sources, config, "metal") or _none(find_metal(sample), config)
+    given_metal, given_csh = given_anchor(sources, config, "metal"), given_anchor(sources, config, "csh")
+    metal, metal_error, metal_draws = given_metal or _no_draws(find_metal(sample), config)
     phase = dark_phase(sample, metal.grey, signals)
-    csh, csh_draws = _anchor(sources, config, "csh") or _none(find_csh(sample, metal=metal.grey, phase=phase), config)
+    found_csh = find_csh(sample, metal=metal.grey, phase=phase)
+    csh, csh_error, csh_draws = given_csh or _no_draws(found_csh, config)
     sources_of = [_source_of(config.csh_grey, config.csh_regions), _source_of(config.metal_grey, config.metal_regions)]
-    errors = [config.csh_error, config.metal_error]
     if "histogram" in sources_of and config.resamplings and len(sample) > 1:
         known = None if sources_of[1] == "histogram" else metal.grey
         found = bootstrap_anchors(sample, resamplings=config.resamplings, seed=config.seed, phase=phase, metal=known)
@@ -117,9 +117,15 @@ def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Ma
         doubts = doubt * np.random.default_rng([config.seed, 2]).standard_normal(config.resamplings)
         csh_draws = found[0] + doubts if sources_of[0] == "histogram" else csh_draws
         metal_draws = found[1] if sources_of[1] == "histogram" else metal_draws
-    for number, (where, draws) in enumerate(zip(sources_of, (csh_draws, metal_draws), strict=True)):
-        errors[number] = errors[number] if where == "given" else float(np.std(draws))
+    errors = (
+        csh_error if given_csh else float(np.std(csh_draws)),
+        metal_error if given_metal else float(np.std(metal_draws)),
+    )
+    alone = "histogram" in sources_of and len(sample) < 2
     most_error = MOST_ERROR * (metal.grey - csh.grey)
+    why = [f"an error is above {MOST_ERROR:.0%} of their distance"] if max(errors) > most_error else []
+    why += ["the images hold one tile only, so that errors are not known"] if alone else []
+    unasked = not config.resamplings and (max(errors) > 0 or "histogram" in sources_of)
     anchors = GreyAnchors(
         csh.grey,
         metal.grey,
@@ -127,16 +133,22 @@ def measure_session(sources: Sequence[Source], config: NpmConfig, *, signals: Ma
         errors[1],
         sources_of[0],
         sources_of[1],
-        csh.reliable and metal.reliable and max(errors) <= most_error,
-        "; ".join(each.note for each in (csh, metal) if each.note)
-        + (f"; an error is above {MOST_ERROR:.0%} of their distance" if max(errors) > most_error else ""),
+        csh.reliable and metal.reliable and not why,
+        "; ".join(filter(None, (csh.note, metal.note, *why))),
     )
     many = min(len(csh_draws), len(metal_draws))
     draws = np.stack([csh_draws[:many], metal_draws[:many]], axis=1)
     usable = draws[draws[:, 1] - draws[:, 0] >= 1]
     draws = usable if len(usable) else np.array([[anchors.csh, anchors.metal]])
-    drift = _drift(sources, sample, metal.grey, phase)
-    notes = [*_check(anchors, sample, sources, phase), *_drift_notes(drift)]
+    drift = drift_of(
+        [each.name for each in sources], sample, (csh.grey, metal.grey), signals if phase.confirmed_by else {}
+    )
+    notes = ["no draws of the anchors were asked for, so that the porosities' intervals are empty"] if unasked else []
+    notes = [
+        *notes,
+        *_check(anchors, sample, sources, phase),
+        *drift_notes(drift, DRIFT_SHARE * (metal.grey - csh.grey)),
+    ]
     return SessionAnchors(sources[0].session, anchors, draws, phase, sample, drift, tuple(notes))
 
 
@@ -152,7 +164,7 @@ def _sample(sources: Sequence[Source], config: NpmConfig) -> FlatSample:
     tiles: list[NDArray[Any]] = []
     for number, source in enumerate(sources):
         mine = [place[1:] for place in places if place[0] == number]
-        with open_micrograph(source.path, pixel_size=config.pixel_size) as image:
+        with source.opened() as image:
             tiles += [image.read(*place) for place in mine]
         here = tiles[len(tiles) - len(mine) :]
         if here and min(int(tile.min()) for tile in here) == max(int(tile.max()) for tile in here):
@@ -160,8 +172,10 @@ def _sample(sources: Sequence[Source], config: NpmConfig) -> FlatSample:
             raise InputError(msg)
     bins = (0.0, 1.0, 256)
     if sources[0].dtype == "uint16":
-        low, high = min(int(tile.min()) for tile in tiles), max(int(tile.max()) for tile in tiles)
-        bins = (float(low), max(1.0, (high - low) / (BINS_16_BIT - 1)), BINS_16_BIT)
+        # A single hot or dead pixel must not make the bins coarse; what lies beyond counts in the last ones.
+        ends = np.array([np.quantile(tile, _ENDS) for tile in tiles])
+        low, high = float(np.floor(ends[:, 0].min())), float(np.ceil(ends[:, 1].max()))
+        bins = (low, max(1.0, (high - low) / (BINS_16_BIT - 1)), BINS_16_BIT)
     return sample_tiles(tiles, [place[0] for place in places], bins=bins)
 
 
@@ -175,49 +189,9 @@ def _places(shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _anchor(
-    sources: Sequence[Source], config: NpmConfig, which: Literal["csh", "metal"]
-) -> tuple[FoundGrey, NDArray[np.float64]] | None:
-    """Return an anchor that a person gave or pointed out, and greys as likely as it; None without."""
-    csh = which == "csh"
-    grey = config.csh_grey if csh else config.metal_grey
-    error = config.csh_error if csh else config.metal_error
-    regions = config.csh_regions if csh else config.metal_regions
-    if grey is None:
-        if not regions:
-            return None
-        grey, error = region_grey(np.concatenate([_blocks(each, sources, config) for each in regions]))
-    rng = np.random.default_rng([config.seed, csh])
-    return FoundGrey(grey, True, ""), grey + error * rng.standard_normal(max(1, config.resamplings))
-
-
-def _none(found: FoundGrey, config: NpmConfig) -> tuple[FoundGrey, NDArray[np.float64]]:
+def _no_draws(found: FoundGrey, config: NpmConfig) -> tuple[FoundGrey, float, NDArray[np.float64]]:
     """Return an anchor that was found, without an error so far."""
-    return found, np.full(max(1, config.resamplings), found.grey)
-
-
-def _blocks(region: Region, sources: Sequence[Source], config: NpmConfig) -> NDArray[np.float64]:
-    """Return the means of squares of 8 px in a region."""
-    if region.image:
-        fitting = [each for each in sources if region.image in {str(each.path), each.path.name, each.name}]
-    else:
-        fitting = list(sources)
-    if len(fitting) != 1:
-        which = (
-            f"{region.image!r} names {len(fitting)}"
-            if region.image
-            else f"no image is named, and there are {len(fitting)}"
-        )
-        msg = f"a region has to be of one image of the session: {which}; say IMAGE:x,y,width,height"
-        raise InputError(msg)
-    source = fitting[0]
-    row, col, rows, cols = region.pixels(source.shape, source.pixel_size.um)
-    with open_micrograph(source.path, pixel_size=config.pixel_size) as image:
-        pixels: NDArray[np.float64] = image.read(row, col, rows, cols).astype(np.float64)
-    whole = pixels[: rows // _BLOCK_PX * _BLOCK_PX, : cols // _BLOCK_PX * _BLOCK_PX]
-    squares = whole.reshape(rows // _BLOCK_PX, _BLOCK_PX, cols // _BLOCK_PX, _BLOCK_PX)
-    means: NDArray[np.float64] = squares.mean(axis=(1, 3)).reshape(-1)
-    return means
+    return found, 0.0, np.full(max(1, config.resamplings), found.grey)
 
 
 def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source], phase: DarkPhase) -> list[str]:
@@ -245,6 +219,16 @@ def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source], 
     ):
         if origin == "given" and not low - 1 <= grey <= high + 1:
             notes.append(f"the grey of {name}, {grey:g}, is outside those of the images ({low:g} to {high:g})")
+    bare = [
+        option
+        for option, error, origin in (
+            ("--csh-error", anchors.csh_error, anchors.csh_source),
+            ("--metal-error", anchors.metal_error, anchors.metal_source),
+        )
+        if origin == "given" and not error
+    ]
+    if bare:
+        notes.append(f"without {' and '.join(bare)} the porosities' intervals take a given anchor for exact")
     if "histogram" in {anchors.csh_source, anchors.metal_source}:
         notes.append(
             "errors of anchors found in the images are of sampling, and of the simulation of phases; that the "
@@ -255,34 +239,6 @@ def _check(anchors: GreyAnchors, sample: FlatSample, sources: Sequence[Source], 
             "that the darkest flat places are C-S-H without metal is not confirmed by other phases; were they "
             f"portlandite, C-S-H would lie at {csh_from(anchors.csh, anchors.metal, PORTLANDITE):.1f}"
         )
-    return notes
-
-
-def _drift(
-    sources: Sequence[Source], sample: FlatSample, metal: float, phase: DarkPhase
-) -> tuple[tuple[str, FoundGrey, FoundGrey], ...]:
-    if len(sources) < 2:
-        return ()
-    found = []
-    for number, source in enumerate(sources):
-        mine = sample.of_image(number)
-        if len(mine):
-            bright = find_metal(mine)
-            own = bright.grey if bright.reliable else metal
-            found.append((source.name, find_csh(mine, metal=own, phase=phase), bright))
-    return tuple(found)
-
-
-def _drift_notes(drift: Sequence[tuple[str, FoundGrey, FoundGrey]]) -> list[str]:
-    notes = []
-    for name, which in (("C-S-H", 1), ("metal", 2)):
-        found = [(row[which], row[0]) for row in drift]
-        greys = sorted((each.grey, image) for each, image in found if isinstance(each, FoundGrey) and each.reliable)
-        if len(greys) > 1 and greys[-1][0] - greys[0][0] > DRIFT_GREYS:
-            notes.append(
-                f"drift: {name} lies at {greys[0][0]:.1f} in {greys[0][1]} and at {greys[-1][0]:.1f} in "
-                f"{greys[-1][1]}; images of several sessions want anchors of their own: --session folder or image"
-            )
     return notes
 
 

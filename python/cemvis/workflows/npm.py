@@ -12,6 +12,7 @@ from cemvis.analysis.porosity.clinker import ClinkerRule
 from cemvis.analysis.porosity.nano_porosity import PorosityCurve
 from cemvis.analysis.porosity.phases import clinker_range, phase_signals
 from cemvis.workflows._npm_files import FIGURES, NpmResult, image_notes, output_names, write_results
+from cemvis.workflows._npm_given import regions_of
 from cemvis.workflows._npm_inputs import NpmConfig, Source, find_images, look_at
 from cemvis.workflows._npm_pass import MappedImage, map_image
 from cemvis.workflows._npm_regions import Region
@@ -87,7 +88,7 @@ def npm(
         if config.figures:
             each = _drawn(each, output)
         mapped.append(each)
-    notes = [note for session in sessions.values() for note in session.notes] + image_notes(mapped)
+    notes = [note for session in sessions.values() for note in session.notes] + image_notes(mapped, config)
     found = NpmResult(config, tuple(mapped), tuple(sessions.values()), tuple(dict.fromkeys(notes)), ())
     files = write_results(found, output, command=command, curve=about)
     return replace(found, files=(*files, *(path for each in mapped for path in each.files)))
@@ -103,7 +104,7 @@ def _sessions(
     for number, (name, members) in enumerate(grouped.items()):
         if progress is not None:
             progress("finding anchors", number, len(grouped))
-        found[name] = measure_session(members, config, signals=signals)
+        found[name] = measure_session(members, regions_of(config, members, sources), signals=signals)
     return found
 
 
