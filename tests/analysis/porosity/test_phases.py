@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -33,17 +35,34 @@ def test_the_phase_is_told_by_the_others(csh: float, darkest: str, shift: float)
     known = {"C-S-H": 0.0, **SIGNALS}
     there = {name: value for name, value in known.items() if value >= known[darkest]}
     found = identify_dark_phase(peaks_of(csh, there, shift), METAL, SIGNALS)
-    if len(there) > 2:
-        assert found.name == darkest
-        assert "ferrite" in found.confirmed_by
+    if darkest == "alite":  # with ferrite alone beside it
+        assert (found.name, found.rivals) == ("portlandite", ("alite",))
+        return
+    assert (found.name, found.rivals) == (darkest, ())
+    assert "ferrite" in found.confirmed_by
     grey = csh_from(peaks_of(csh, there, shift)[0][0], METAL, found.relative)
-    if found.name == darkest:
-        assert grey == pytest.approx(csh, abs=0.5)
+    assert grey == pytest.approx(csh, abs=0.5)
+
+
+@pytest.mark.parametrize("two", list(combinations({"C-S-H": 0.0, **SIGNALS}, 2)))
+def test_two_peaks_tell_the_phase_or_name_it_as_a_rival(two: tuple[str, str]) -> None:
+    known = {"C-S-H": 0.0, **SIGNALS}
+    found = identify_dark_phase(peaks_of(60.0, {name: known[name] for name in two}), METAL, SIGNALS)
+    assert two[0] in (found.name, *found.rivals)
+    assert (two[0] == "C-S-H") <= (found.rivals == ())
 
 
 def test_one_peak_alone_is_c_s_h() -> None:
     assert identify_dark_phase([(77.0, 1.0)], METAL, SIGNALS) == DarkPhase()
     assert identify_dark_phase([(77.0, 0.5), (99.0, 0.5)], METAL, {}) == DarkPhase()
+
+
+def test_a_phase_with_rivals_gives_no_reliable_anchor() -> None:
+    sample = sample_of_peaks(peaks_of(60, {name: SIGNALS[name] for name in ("alite", "ferrite")}))
+    found = find_csh(sample, metal=METAL, phase=dark_phase(sample, METAL, SIGNALS))
+    assert found.grey == pytest.approx(72.5, abs=0.5)  # 60 in truth
+    assert not found.reliable
+    assert found.note.endswith("but it may as well be alite")
 
 
 def sample_of_peaks(peaks: list[tuple[float, float]]) -> FlatSample:

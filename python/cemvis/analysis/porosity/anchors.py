@@ -153,7 +153,9 @@ def find_csh(
         return FoundGrey(first.grey, True, f"C-S-H: {share}{known}")
     found = csh_from(first.grey, metal, phase.relative)
     note = f"C-S-H: no flat places of its own; from {phase.name}, the {share} at {first.grey:.1f}{known}"
-    return FoundGrey(found, True, note)
+    if phase.rivals:
+        note += f", but it may as well be {' or '.join(phase.rivals)}"
+    return FoundGrey(found, not phase.rivals, note)
 
 
 def find_metal(sample: FlatSample, weights: NDArray[np.int64] | None = None) -> FoundGrey:

@@ -8,7 +8,7 @@ the metal fix where all others have to lie, and the peaks that lie there tell wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -40,11 +40,15 @@ class DarkPhase:
         Its grey, from 0 at C-S-H to 1 at metal.
     confirmed_by : tuple of str
         Phases that have a peak where they should.
+    rivals : tuple of str
+        Phases that it could be as well: with them as many flat places lie where other phases should. Alite with
+        ferrite beside it looks like portlandite with belite.
     """
 
     name: str = CSH
     relative: float = 0.0
     confirmed_by: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 def phase_signals(curve: BackscatterCurve) -> dict[str, float]:
@@ -72,7 +76,7 @@ def identify_dark_phase(peaks: Sequence[tuple[float, float]], metal: float, sign
     """Return the phase of the darkest of the peaks of flat places.
 
     For each phase that it could be, the greys of all others follow. The phase under which the most flat places lie in
-    peaks within 1.2 % of the range of a brighter phase is taken; C-S-H if none is better.
+    peaks within 1.2 % of the range of a brighter phase is taken, the darkest of several; C-S-H if there is none.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ def identify_dark_phase(peaks: Sequence[tuple[float, float]], metal: float, sign
     >>> identify_dark_phase([(70.0, 0.5), (85.0, 0.3)], 160.0, signals).name
     'portlandite'
     """
-    best, most = DarkPhase(), 0.0
+    found: list[tuple[float, DarkPhase]] = []
     for name, relative in {CSH: 0.0, **signals}.items():
         grey = csh_from(peaks[0][0], metal, relative)
         confirmed, explained = [], 0.0
@@ -102,9 +106,12 @@ def identify_dark_phase(peaks: Sequence[tuple[float, float]], metal: float, sign
             if nearest is not None and abs(brighter[nearest] - there) <= TOLERANCE:
                 confirmed.append(nearest)
                 explained += share
-        if explained > most:
-            best, most = DarkPhase(name, relative, tuple(dict.fromkeys(confirmed))), explained
-    return best
+        found.append((explained, DarkPhase(name, relative, tuple(dict.fromkeys(confirmed)))))
+    most, best = max(found, key=lambda each: each[0])
+    if most == 0:
+        return DarkPhase()
+    rivals = (phase.name for explained, phase in found if explained == most and phase is not best)
+    return replace(best, rivals=tuple(rivals))
 
 
 def clinker_range(signals: Mapping[str, float]) -> tuple[float, float]:
