@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cemvis._files import sha256_of
 from cemvis.analysis.specimen.intruded_recipes import IntrudedClass, Modification
 from cemvis.errors import FileAccessError, InputError, OutputExistsError
 from cemvis.images.micrograph import open_micrograph
+from cemvis.report import intruded
+from cemvis.report.intruded import ClassRow, class_figure
+from cemvis.workflows import specimen_intruded
 from cemvis.workflows._npm_maps import read_map_set
 from cemvis.workflows.specimen_intruded import IntrudedConfig, design_classes, make_intruded, parse_class
 
@@ -132,6 +136,23 @@ def test_specimens_differ_as_a_whole_where_wanted(made: Path, tmp_path: Path) ->
         risen = other["regions"][0]["porosity"] > plain["regions"][0]["porosity"]
         assert risen == (other["logit_shift"] > 0)
     assert len({each["logit_shift"] for each in about}) == 4
+
+
+def test_the_figure_holds_a_corner_of_large_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[list[tuple[int, ...]], str]] = []
+
+    def draw(rows: list[ClassRow], *, pixel_size_um: float, caption: str) -> Figure:
+        drawn.append(([row.image.shape for row in rows], caption))
+        return class_figure(rows, pixel_size_um=pixel_size_um, caption=caption)
+
+    monkeypatch.setattr(intruded, "class_figure", draw)
+    tiny = replace(SMALL, specimens=1, regions=1, maps=(1, 1))
+    make_intruded(tiny, tmp_path / "whole", threads=1)
+    monkeypatch.setattr(specimen_intruded, "SHOWN_PX", 40)
+    make_intruded(tiny, tmp_path / "cut", threads=1)
+    assert [shapes for shapes, _ in drawn] == [[(64, 64)] * 2, [(40, 40)] * 2]
+    assert drawn[0][1].startswith("First map of each class")
+    assert drawn[1][1].startswith("40 px of the first map of each class")
 
 
 def test_what_is_there_is_kept_unless_it_may_be_replaced(made: Path, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ from cemvis.workflows._whole_folder import made_whole
 
 __all__ = ["ABOUT", "LIST", "PICTURE", "IntrudedConfig", "design_classes", "make_intruded", "parse_class"]
 
+#: Edge of what the figure shows of a class: maps of 4096 px from 26 classes would be 1.3 GB.
+SHOWN_PX = 768
 Progress = Callable[[str, int, int], None]
 
 
@@ -156,7 +158,7 @@ def _make_specimen(
         regions.append(write_region(region, image, folder, region_name, origin))
         record.rows.append(f"{of.name}/{name}/{region_name}.tif,{of.name},{name},{region_name},{session_name}")
         if specimen == number == 0:
-            record.corners.append((of.name, *_corner(region, image, config.map_px)))
+            record.corners.append((of.name, *_corner(region, image, min(config.map_px, SHOWN_PX))))
         yield regions[-1]
     record.specimens.append(
         {
@@ -180,8 +182,9 @@ def _write_figure(config: IntrudedConfig, record: _Record, part: Path) -> None:
     from cemvis.report import intruded, style
 
     rows = [intruded.ClassRow(name, image, levels, modified) for name, image, levels, modified in record.corners]
+    what = "First map" if config.map_px <= SHOWN_PX else f"{SHOWN_PX} px of the first map"
     caption = (
-        f"First map of each class's first specimen; {config.recipe}, seed {config.seed}, "
+        f"{what} of each class's first specimen; {config.recipe}, seed {config.seed}, "
         f"{config.session} session; cemvis {__version__}"
     )
     style.save_png(intruded.class_figure(rows, pixel_size_um=PIXEL_SIZE_UM, caption=caption), part / PICTURE)
