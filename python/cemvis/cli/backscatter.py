@@ -66,7 +66,12 @@ def _energies(ctx: click.Context, param: click.Parameter, value: str) -> tuple[f
     help="Of the beam from the surface's normal.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed, the same counts.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table to write, .csv or .json.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Table to write: .csv, or .json, which says the version and command too.",
+)
 @click.option("--threads", type=click.IntRange(1, 4096), help="Threads.  [default: all cores]")
 @click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
