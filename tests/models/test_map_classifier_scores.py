@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from cemvis.errors import InputError
-from cemvis.models.map_classifier_scores import classifier_scores
+from cemvis.models.map_classifier_scores import accuracy_difference, classifier_scores
 
 NAMES = ("a", "b", "c")
 
@@ -61,6 +61,46 @@ def test_the_interval_covers() -> None:
     for seed in range(100):
         found = classifier_scores(*clustered(3, 20, seed)[:2], *2 * [clustered(3, 20, seed)[2]], classes=("a", "b"))
         covered.append(found.interval.low <= 0.7 <= found.interval.high)
+    assert np.mean(covered) > 0.85
+
+
+def test_the_interval_of_few_specimens_covers_too() -> None:
+    """Without Student's t, 86 of 100 intervals of two specimens a class held the truth."""
+    specimen = np.repeat(np.arange(4), 30)
+    labels, covered = specimen // 2, []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        right = rng.random(120) < rng.beta(18.0, 2.0, size=4)[specimen]
+        answers = np.where(right, labels, 1 - labels)
+        found = classifier_scores(labels, answers, specimen, specimen, classes=("a", "b"), by="specimen").interval
+        assert 0 <= found.low <= right.mean() <= found.high <= 1
+        covered.append(found.low <= 0.9 <= found.high)
+    assert np.mean(covered) > 0.9
+
+
+def test_the_difference_of_two_that_agree_is_not_certain() -> None:
+    labels, _, region = clustered(20, 3)
+    right = np.ones(len(labels), np.bool_)
+    value, low, high = accuracy_difference(labels, right, right, region)
+    assert value == 0
+    assert low < -0.05
+    assert high > 0.05
+    value, low, high = accuracy_difference(labels, right, ~right, region)
+    assert (value, high) == (1, 1)
+    assert low < 0.95
+    assert accuracy_difference(labels, right, ~right, labels) == (1, None, None)
+
+
+def test_the_difference_covers() -> None:
+    region = np.repeat(np.arange(12), 20)
+    labels, covered = region // 6, []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        chance = rng.beta(8.0, 2.0, size=12), rng.beta(6.0, 4.0, size=12)
+        one, other = (rng.random(240) < each[region] for each in chance)
+        value, low, high = accuracy_difference(labels, one, other, region)
+        assert low <= value <= high
+        covered.append(low <= 0.2 <= high)
     assert np.mean(covered) > 0.85
 
 

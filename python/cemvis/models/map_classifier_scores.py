@@ -19,9 +19,11 @@ RESAMPLINGS = 2000
 class AccuracyInterval:
     """A 95 % interval of an accuracy, from resampling whole specimens or regions.
 
-    Maps of one region are alike, so resampling maps one by one would make the interval too narrow. Where all groups of
-    a class did equally well (all right, say), resampling them shows no doubt at all; the share of that class is then
-    drawn as if each group were one trial (Jeffreys' prior). The interval always holds the accuracy.
+    Maps of one region are alike, so resampling maps one by one would make the interval too narrow. So does resampling
+    few groups: its deviations are widened as Student's t of so many groups less classes is, and by the square root of
+    groups over that. Where all groups of a class did equally well (all right, say), resampling them shows no doubt at
+    all; the share of that class is then drawn as if each group were one trial (Jeffreys' prior). The interval always
+    holds the accuracy.
 
     Attributes
     ----------
@@ -166,10 +168,8 @@ def _interval(
     for name, groups in (("specimen", specimens), ("region", regions)):
         if (name == "specimen" and by != "specimen") or _fewest(labels, groups) < 2:
             continue
-        total, count = _resampled(labels, groups, right, seed, unsure=True)
-        low, high = np.quantile(total / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        share = float(right.mean())
-        return AccuracyInterval(min(float(low), share), max(float(high), share), name, len(np.unique(groups)))
+        low, high = _resampled(labels, groups, right, None, seed)
+        return AccuracyInterval(max(low, 0.0), high, name, len(np.unique(groups)))
     return AccuracyInterval(None, None, "none", len(np.unique(regions)))
 
 
@@ -182,7 +182,8 @@ def accuracy_difference(
 ) -> tuple[float, float | None, float | None]:
     """Return by how much one accuracy is above another on the same maps, and its 95 % interval.
 
-    Whole groups are resampled within each class, the same for both; None where a class has one group alone.
+    Whole groups are resampled within each class, the same for both, as `AccuracyInterval` says; None where a class has
+    one group alone.
 
     Parameters
     ----------
@@ -194,36 +195,47 @@ def accuracy_difference(
         Specimen or region of each map.
     seed : int
     """
-    gain = right.astype(np.float64) - other_right
-    value = float(gain.mean())
+    value = float(right.mean() - other_right.mean())
     if _fewest(labels, groups) < 2:
         return value, None, None
-    drawn_gain, drawn_maps = _resampled(labels, groups, gain, seed)
-    low, high = np.quantile(drawn_gain / drawn_maps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return value, float(low), float(high)
+    low, high = _resampled(labels, groups, right & ~other_right, other_right & ~right, seed)
+    return value, max(low, -1.0), high
 
 
 def _resampled(
-    labels: Labels, groups: Labels, values: NDArray[Any], seed: int, *, unsure: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return sums of values and numbers of maps, (resamplings,) each, over groups drawn within each class.
+    labels: Labels, groups: Labels, won: NDArray[np.bool_], lost: NDArray[np.bool_] | None, seed: int
+) -> tuple[float, float]:
+    """Return the interval of the share of maps won less the share lost, over groups drawn within each class.
 
-    With `unsure`, values are right or wrong, and a class whose groups all did equally well gets Jeffreys' doubt.
+    `lost` is None where nothing can be lost.
     """
+    from scipy.stats import norm, t
+
     numbers, of_map = np.unique(groups, return_inverse=True)
-    maps, sums = np.bincount(of_map), np.bincount(of_map, values)
+    maps, wins = np.bincount(of_map), np.bincount(of_map, won)
+    losses = np.zeros(len(numbers)) if lost is None else np.bincount(of_map, lost)
+    doubt = np.array([0.5, 0.0 if lost is None else 0.5, 0.5])
+    gains = wins - losses
     class_of = np.array([labels[of_map == index][0] for index in range(len(numbers))])
     rng = np.random.default_rng([seed, 19])
     total, count = np.zeros(RESAMPLINGS), np.zeros(RESAMPLINGS)
+    drawn_groups, freedom = 0, 0
     for label in np.unique(class_of):
         mine = np.flatnonzero(class_of == label)
-        drawn = rng.choice(mine, size=(RESAMPLINGS, len(mine)))
-        share = sums[mine] / maps[mine]
-        if unsure and np.ptp(share) == 0:
-            right = share[0] * len(mine)
-            total += maps[mine].sum() * rng.beta(right + 0.5, len(mine) - right + 0.5, size=RESAMPLINGS)
+        if np.ptp(gains[mine] / maps[mine]) == 0:
+            kinds = np.stack([wins, losses, maps - wins - losses], axis=1)[mine] / maps[mine, None]
+            # Shares by Dirichlet's distribution, which is that of gamma variates over their sum.
+            likely = rng.gamma(doubt + kinds.sum(axis=0), size=(RESAMPLINGS, 3))
+            total += maps[mine].sum() * (likely[:, 0] - likely[:, 1]) / likely.sum(axis=1)
             count += maps[mine].sum()
         else:
-            total += sums[drawn].sum(axis=1)
+            drawn = rng.choice(mine, size=(RESAMPLINGS, len(mine)))
+            total += gains[drawn].sum(axis=1)
             count += maps[drawn].sum(axis=1)
-    return total, count
+            drawn_groups, freedom = drawn_groups + len(mine), freedom + len(mine) - 1
+    value = float(gains.sum() / len(labels))
+    ends = np.quantile(total / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if freedom:
+        at = (1 + LEVEL) / 2
+        ends = value + (ends - value) * t.ppf(at, freedom) / norm.ppf(at) * np.sqrt(drawn_groups / freedom)
+    return min(float(ends[0]), value), min(max(float(ends[1]), value), 1.0)
