@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from cemvis._files import written_whole
 from cemvis.errors import CemvisError, FileAccessError, InputError, ModelFileError
 from cemvis.models.model import Model
-from cemvis.models.model_header import NETWORK_PREFIX, check_format, header_of, model_from, tensors_of
+from cemvis.models.model_header import check_format, header_of, model_from, tensors_of
+from cemvis.models.window_network_header import NETWORK_PREFIX
 
 EMBEDDED = {"table": "virtual_paste_table.safetensors", "resnet": "virtual_paste_resnet.safetensors"}
 """The models that come with cemvis, in its data folder, by their kind."""

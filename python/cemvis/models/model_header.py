@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,14 @@ from cemvis.models.intervals import Interval, least_batches
 from cemvis.models.metrics import IntervalScores, PropertyReport, Scores, SplitReport
 from cemvis.models.model import UNITS, Model, PropertyModel, Training, TrainingArea
 from cemvis.models.networks import NETWORKS, RESNET
-from cemvis.models.resnet_layout import Padding, ResNetLayout
-from cemvis.models.window_network import Precision, WindowNetwork
+from cemvis.models.window_network import WindowNetwork
+from cemvis.models.window_network_header import NETWORK_PREFIX, network_from, network_header
 
 FORMAT = "cemvis model"
 CLASS_FORMAT = "cemvis class model"
 """What a model of classes calls itself; see `cemvis.models.map_classifier_file`."""
 FORMAT_VERSIONS = {"mean_grey": 1, "window": 2}
 """Version of the format by what the model needs: one without a window network stays readable for an older cemvis."""
-NETWORK_PREFIX = "network."
-"""What the names of a window network's arrays begin with; they are kept in their own precision."""
-
 _LATEST = max(FORMAT_VERSIONS.values())
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -55,7 +52,7 @@ def header_of(model: Model) -> dict[str, object]:
             }
             for one in model.properties
         ],
-    } | ({} if network is None else {"window_network": _network_header(network)})
+    } | ({} if network is None else {"window_network": network_header(network)})
 
 
 def tensors_of(model: Model) -> dict[str, NDArray[Any]]:
@@ -108,7 +105,7 @@ def model_from(header: Mapping[str, object], tensors: Tensors, *, digest: str) -
     fields = Fields(header, "header")
     fields.text("format")
     with_network = fields.integer("format_version") == FORMAT_VERSIONS["window"]
-    network = _network(fields.child("window_network"), tensors) if with_network else None
+    network = network_from(fields.child("window_network"), tensors) if with_network else None
     model = Model(
         version=fields.text("version"),
         note=fields.text("note"),
@@ -234,70 +231,3 @@ def _interval_scores(fields: Fields | None) -> IntervalScores | None:
     )
     fields.finish()
     return scores
-
-
-def _network_header(network: WindowNetwork) -> dict[str, object]:
-    return {
-        "layout": asdict(network.layout),
-        "precision": network.precision,
-        "grey_mean": network.grey_mean,
-        "grey_sd": network.grey_sd,
-        "grey_range": {"low": network.grey_range[0], "high": network.grey_range[1]},
-        "targets": [
-            {"name": name, "mean_gpa": mean, "sd_gpa": sd}
-            for name, mean, sd in zip(network.targets, network.target_mean_gpa, network.target_sd_gpa, strict=True)
-        ],
-    }
-
-
-def _network(fields: Fields, tensors: Tensors) -> WindowNetwork:
-    targets = [_target(one) for one in fields.children("targets")]
-    layout, grey_range = fields.child("layout"), fields.child("grey_range")
-    try:
-        network = WindowNetwork(
-            layout=_layout(layout),
-            targets=tuple(name for name, _, _ in targets),
-            grey_mean=fields.number("grey_mean"),
-            grey_sd=fields.number("grey_sd", low=0.0),
-            grey_range=(low := grey_range.number("low"), grey_range.number("high", low=low)),
-            target_mean_gpa=tuple(mean for _, mean, _ in targets),
-            target_sd_gpa=tuple(sd for _, _, sd in targets),
-            state={
-                name.removeprefix(NETWORK_PREFIX): array
-                for name, array in tensors.items()
-                if name.startswith(NETWORK_PREFIX)
-            },
-            precision=_precision(fields),
-        )
-    except InputError as error:
-        msg = f"header.window_network: {error}"
-        raise ModelFileError(msg) from error
-    grey_range.finish()
-    fields.finish()
-    return network
-
-
-def _precision(fields: Fields) -> Precision:
-    wanted = fields.text("precision", choices=get_args(Precision))
-    return next(precision for precision in get_args(Precision) if precision == wanted)
-
-
-def _target(fields: Fields) -> tuple[str, float, float]:
-    target = fields.text("name", choices=tuple(UNITS)), fields.number("mean_gpa"), fields.number("sd_gpa", low=0.0)
-    fields.finish()
-    return target
-
-
-def _layout(fields: Fields) -> ResNetLayout:
-    padding = fields.text("padding", choices=get_args(Padding))
-    layout = ResNetLayout(
-        targets=fields.integer("targets"),
-        downsample=fields.integer("downsample"),
-        padding=next(each for each in get_args(Padding) if each == padding),
-        window=fields.integer("window"),
-        pooled=fields.integer("pooled"),
-        stem_pool=fields.yes_or_no("stem_pool"),
-        spread=fields.yes_or_no("spread"),
-    )
-    fields.finish()
-    return layout
