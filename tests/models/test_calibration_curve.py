@@ -64,3 +64,8 @@ def test_likelihood_by_hand_and_without_overflow() -> None:
 def test_values_that_fit_no_labels_are_refused(scores) -> None:
     with pytest.raises(InputError, match="labels"):
         reliability(scores, np.zeros(3, np.intp))
+
+
+def test_scores_that_are_not_finite_are_no_probabilities() -> None:
+    with pytest.raises(InputError, match="scores are not finite"):
+        probabilities(np.array([[0.0, np.nan]]))

@@ -57,8 +57,17 @@ class Reliability:
 
 
 def probabilities(scores: Floats, *, temperature: float = 1.0) -> Floats:
-    """Return class probabilities, (n, classes), each row adding up to 1: the softmax of scores / temperature."""
+    """Return class probabilities, (n, classes), each row adding up to 1: the softmax of scores / temperature.
+
+    Raises
+    ------
+    InputError
+        If a score is not finite.
+    """
     scaled = np.asarray(scores, dtype=np.float64) / temperature
+    if not np.isfinite(scaled).all():
+        msg = "the classifier's scores are not finite; wanted a model whose numbers make sense"
+        raise InputError(msg)
     weight = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     found: Floats = weight / weight.sum(axis=1, keepdims=True)
     return found

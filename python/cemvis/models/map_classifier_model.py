@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ DESCRIPTIONS = (STATISTICS, NETWORK, BACKBONE)
 trained first on the same maps, or features of a pretrained backbone."""
 MULF, MICF = "mulf", "micf"
 FEATURES = (MULF, MICF)
+SEEN_DIGITS = 16
+_LEAST_SIZE_PX, _MOST_SIZE_PX, _MOST_SIGMA_PX = 8, 65536, 1000.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ClassTraining:
         Of the `MapSet` that all parts were taken from.
     train_maps, validation_maps, test_maps : int
     seen : tuple of str
-        The first 16 digits of the pixels' SHA-256 of each region that was trained or validated on.
+        The first `SEEN_DIGITS` of the pixels' SHA-256 of each image that was trained or validated on.
     tested_by, validated_by : {"specimen", "region"}
     seed : int
     fold, folds : int
@@ -51,6 +53,10 @@ class ClassTraining:
     seed: int
     fold: int
     folds: int
+
+    def known(self, digests: Iterable[str]) -> int:
+        """Return how many images, each by the SHA-256 of its pixels, were trained or validated on."""
+        return sum(digest[:SEEN_DIGITS] in self.seen for digest in digests)
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,14 @@ class ClassModel:
             raise InputError(msg)
         if bool(self.channels) != (self.describe == NETWORK) or bool(self.backbone) != (self.describe == BACKBONE):
             msg = f"a model on {self.describe} with channels {self.channels} and backbone {self.backbone!r}"
+            raise InputError(msg)
+        sigma = self.sigma_px
+        if (sigma is None) != (self.features == MULF) or not (sigma is None or 0 < sigma <= _MOST_SIGMA_PX):
+            msg = f"a model of {self.features} maps whose Gaussian has {sigma} px; wanted one, of MicF maps alone"
+            raise InputError(msg)
+        least = max(_LEAST_SIZE_PX, 2 ** max(0, len(self.channels) - 1))
+        if not least <= self.size_px <= _MOST_SIZE_PX:
+            msg = f"size_px is {self.size_px}; wanted {least} to {_MOST_SIZE_PX} px"
             raise InputError(msg)
         _check_arrays(self)
 
