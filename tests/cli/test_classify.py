@@ -56,6 +56,9 @@ def test_a_forest_is_trained_and_asked(root, tmp_path) -> None:
         (["-o", "x", "--size", 100], 1, "smaller than a map of 100 x 100"),
         (["-o", "x", "--size", 32, "--classifier", "backbone"], 1, "no backbone is given"),
         (["-o", "x", "--pixel-size", "52"], 2, "has no unit"),
+        (["--model", "m", "--epochs", 3], 2, "--epochs is for training"),
+        (["--model", "m", "--size", 32], 2, "--size is for training"),
+        (["-o", "x", "--classifier", "knn", "--batch", 4], 2, "knn on statistics trains none"),
         (["-o", "x", "--size", 32], 1, "maps are 32 px; a network of 7 convolutions wants at least 64 px"),
     ],
 )

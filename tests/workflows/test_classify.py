@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from cemvis.errors import CemvisWarning, InputError, OutputExistsError, PixelSizeError
-from cemvis.models.map_classifier import MAP_TRAINING
+from cemvis.errors import CemvisWarning, FileAccessError, InputError, OutputExistsError, PixelSizeError
+from cemvis.models.map_classifier import HEAD_TRAINING, MAP_TRAINING
 from cemvis.models.map_classifier_file import load_class_model, save_class_model
 from cemvis.models.map_classifier_predict import ClassPredictor
 from cemvis.workflows._classify_design import _connected, confounding
@@ -153,10 +153,19 @@ def test_features_of_the_network_into_a_learner(root, tmp_path) -> None:
 
 def test_a_linear_head_and_a_learner_on_a_backbone_of_a_file(root, tmp_path) -> None:
     save_class_model(tmp_path / "b.safetensors", pore_class_model())
-    for config in (replace(NETWORK, classifier="backbone"), replace(NETWORK, classifier="svm", describe="backbone")):
+    head = replace(HEAD_TRAINING, epochs=20, stop_after=None)
+    for config in (
+        replace(NETWORK, classifier="backbone", head=head),
+        replace(NETWORK, classifier="svm", describe="backbone"),
+    ):
         output = tmp_path / config.classifier
         result = classify([root], output, replace(config, weights=tmp_path / "b.safetensors"))
         assert result.models[0].backbone == "pore-network"
+        trainer = json.loads((output / "classify.json").read_text())["trainer"]
+        # What trained, and nothing else, is on record: the layer by its own settings, and nothing of a learner.
+        assert trainer == (asdict(config.head) if config.classifier == "backbone" else None)
+        if config.classifier == "backbone":
+            assert len(pd.read_csv(output / "history.csv")) == config.head.epochs
         assert result.results[0].scores.accuracy > 0.6
         image = next((root / "fine").rglob("*.tif"))
         with pytest.raises(InputError, match="no backbone is given"):
@@ -171,7 +180,7 @@ def test_a_linear_head_and_a_learner_on_a_backbone_of_a_file(root, tmp_path) -> 
 def test_a_backbone_that_knows_the_maps_is_refused(found, root, tmp_path) -> None:
     _, output = found
     config = replace(NETWORK, classifier="backbone", weights=output / "model_mulf.safetensors")
-    with pytest.raises(InputError, match=r"was trained on 12 of the 16 regions"):
+    with pytest.raises(InputError, match=r"was trained on 12 of the 16 images"):
         classify([root], tmp_path, config)
     with pytest.raises(InputError, match="--weights are for"):
         classify([root], tmp_path, replace(NETWORK, weights=output / "model_mulf.safetensors"))
@@ -251,7 +260,26 @@ def test_stored_maps_are_the_maps_and_leave_nothing(root, tmp_path) -> None:
     chosen = np.array([17, 3, 40])
     with stored_maps(maps, tmp_path, features="micf") as levels:
         assert np.array_equal(levels(chosen), maps.levels(chosen, sigma_px=10.0))
-    assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == []  # so that a killed run leaves nothing either
+
+
+def test_a_full_disk_is_one_clear_line(root, tmp_path) -> None:
+    resource = pytest.importorskip("resource")
+    maps = read_map_set([root], size_px=64)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(FileAccessError, match="cannot write to"), stored_maps(maps, tmp_path, features="mulf"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_goes_wrong_beside_the_store_is_not_blamed_on_it(root, tmp_path) -> None:
+    maps = read_map_set([root], size_px=64)
+    with pytest.raises(OSError, match="another file") as said, stored_maps(maps, tmp_path, features="mulf"):
+        raise OSError("another file")
+    assert not isinstance(said.value, FileAccessError)
 
 
 def design(tmp_path: Path, rows: list[str]) -> tuple[str, ...]:
@@ -277,6 +305,7 @@ def design(tmp_path: Path, rows: list[str]) -> tuple[str, ...]:
         (3 * ["a,1,m"] + ["b,2,m", "b,2,m", "b,3,m"], ["a class is a single specimen"]),
         (["a,1,m", "a,1,m", "a,2,n", "b,3,m", "b,3,m", "b,4,n"], ["--folds"]),
         (["a,1,m", "a,1,m", "a,2,m", "b,3,n", "b,3,n", "b,4,n"], ["sessions of their own", "--folds"]),
+        (3 * ["a,1,m"] + 3 * ["a,2,m"] + [f"b,{n},m" for n in range(10)], ["one specimen of a was tested"]),
         (["a,1,", "a,1,m", "a,2,m", "b,3,m", "b,3,m", "b,4,m"], ["sessions are unknown", "--folds"]),
     ],
 )

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from cemvis.errors import FileAccessError, FileFormatError, InputError, PixelSizeError
 from cemvis.images.micrograph import open_micrograph
-from cemvis.workflows._npm_maps import MapPlace, natural_key, read_map_set
+from cemvis.workflows._npm_maps import MapPlace, natural_key, read_map_set, read_maps
 from npm_maps import texture, write_classes, write_map
 
 LENGTHS = {"part10": 1.0, "part2": 2.0}
@@ -111,6 +111,36 @@ def test_a_list_says_classes_specimens_and_sessions(root, tmp_path) -> None:
     assert found.classes == ("graphene", "plain")
     assert [each.session for each in found.places] == ["", "Monday"]
     assert found.places[1].path.samefile(tmp_path / "part2" / "s0" / "r0.tif")
+
+
+def test_squares_cut_beforehand_stay_with_their_region(tmp_path) -> None:
+    rows = []
+    for number, (name, specimen, region) in enumerate(
+        [("a", "A", "one"), ("a", "A", "two"), ("a", "A", "one"), ("a", "B", "one"), ("b", "A", "one")]
+    ):
+        write_map(tmp_path / f"{number}.tif", texture(1.0, (32, 64), number))
+        rows.append(f"{number}.tif,{name},{specimen},{region}")
+    found = read_map_set([listing(tmp_path, rows)], size_px=32)
+    assert [each.path.stem for each in found.places] == list("0022113344")
+    assert found.images().tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert found.regions().tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 3, 3]
+    assert found.specimens().tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 2, 2]
+    assert len(found.image_digests) == 5
+
+
+def test_a_class_is_called_by_what_can_be_shown(tmp_path) -> None:
+    write_map(tmp_path / "r.tif", texture(1.0, (32, 32), 1))
+    with pytest.raises(InputError, match=r"class 'GO\\xa00.02' holds a character"):
+        read_map_set([listing(tmp_path, ["r.tif,GO\u00a00.02,A,one"])], size_px=32)
+
+
+def test_images_of_no_class_are_wanted_once(tmp_path) -> None:
+    one = write_map(tmp_path / "one.tif", texture(1.0, (32, 32), 1))
+    same = write_map(tmp_path / "same.tif", texture(1.0, (32, 32), 1))
+    with pytest.raises(InputError, match=r"same.tif holds the same pixels as .*one.tif; wanted each region once$"):
+        read_maps([one, same], size_px=32)
+    with pytest.raises(InputError, match=r"one.tif is given twice; wanted each file once$"):
+        read_maps([one, one], size_px=32)
 
 
 def test_the_digest_is_of_the_contents(root, tmp_path) -> None:

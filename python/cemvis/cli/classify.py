@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cemvis.cli._console import progress_bar, shown_warnings
 from cemvis.cli._options import parse_pixel_size
@@ -76,10 +78,18 @@ def parse_features(ctx: click.Context, param: click.Parameter, value: str) -> tu
 @click.option(
     "--folds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trainings; together they test all."
 )
-@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 40]")
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 40; of a linear layer 60]")
 @click.option("--batch", type=click.IntRange(2), help="Maps in a step.  [default: 8]")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Of Adam.  [default: 0.002]")
-@click.option("--stop-after", type=click.IntRange(1), help="Epochs without a better validation loss.  [default: 12]")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Of Adam.  [default: 0.002; of a linear layer 0.02]",
+)
+@click.option(
+    "--stop-after",
+    type=click.IntRange(1),
+    help="Epochs without a better validation loss.  [default: 12; of a linear layer 8]",
+)
 @click.option("--no-augment", is_flag=True, help="Do not turn and mirror maps while the network learns.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Decides all that is drawn."
@@ -113,22 +123,30 @@ def command(
     With --model, SOURCE is images, and each of their maps gets class probabilities: to the CSV -o, or printed.
     """
     if model is not None:
+        _refuse_given({*training} - {"weights"}, "is for training; a --model is asked as it was trained")
         _ask(sources, model, output, training["weights"], pixel_size, device, threads, overwrite, quiet)
         return
     if output is None:
         msg = "Missing option '-o' / '--output': the folder for what is found"
         raise click.UsageError(msg)
 
-    from cemvis.models.map_classifier import MAP_TRAINING
+    from cemvis.models.map_classifier import HEAD_TRAINING, MAP_TRAINING
     from cemvis.report.classification import Shown, scores_text
     from cemvis.workflows.classify import ClassifyConfig, classify
 
     given = {name: training.pop(name) for name in _TRAINER}
     given = {name: value for name, value in given.items() if value is not None}
-    augment = not training.pop("no_augment")
+    classifier = training["classifier"]
+    if classifier in ("forest", "svm", "knn") and training["describe"] != "network":
+        _refuse_given(given, f"is of a network's training; {classifier} on {training['describe']} trains none")
+    training["augment"] = not training.pop("no_augment")
     try:
-        trainer = replace(MAP_TRAINING, seed=training.pop("seed"), device=device, **given)
-        config = ClassifyConfig(**training, pixel_size=pixel_size, trainer=trainer, augment=augment, threads=threads)
+        trainer, head = replace(MAP_TRAINING, seed=training.pop("seed"), device=device), HEAD_TRAINING
+        if classifier == "backbone":
+            head = replace(head, **given)
+        else:
+            trainer = replace(trainer, **given)
+        config = ClassifyConfig(**training, pixel_size=pixel_size, trainer=trainer, head=head, threads=threads)
     except CemvisError as error:
         raise click.UsageError(str(error)) from error
     called = shlex.join(["cemvis", *sys.argv[1:]])
@@ -142,6 +160,15 @@ def command(
         click.echo(f"accuracy of {each.better} minus that of {each.other}: {each.difference:+.3f}{interval}")
     for file in result.files:
         click.echo(file)
+
+
+def _refuse_given(names: Container[str], why: str) -> None:
+    """Refuse options that were given and would change nothing."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            msg = f"{option.opts[0]} {why}"
+            raise click.UsageError(msg)
 
 
 def _ask(

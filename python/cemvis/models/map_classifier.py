@@ -28,6 +28,8 @@ MAP_TRAINING = TrainerConfig(
     epochs=40, batch=BATCH, learning_rate=2e-3, schedule="plateau", plateau_epochs=4, plateau_factor=0.5, stop_after=12
 )
 """How the network is trained where nothing else is said."""
+HEAD_TRAINING = replace(MAP_TRAINING, epochs=60, learning_rate=0.02, plateau_epochs=3, stop_after=8, device="cpu")
+"""How a linear layer on features is trained where nothing else is said."""
 
 
 @dataclass(frozen=True)

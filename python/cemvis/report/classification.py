@@ -109,7 +109,7 @@ def _card_rows(model: ClassModel) -> Iterator[tuple[str, str]]:
     edge = f"{model.size_px} px, {model.size_px * model.pixel_size_um:.4g} um"
     yield "reads", f"{kind} nano-porosity maps of {edge} along an edge, pixels of {model.pixel_size_um * 1e3:.4g} nm"
     yield "trained on", f"{training.train_maps:,} maps, validated on {training.validation_maps:,}; seed {training.seed}"
-    yield "regions seen", f"{len(training.seen):,}; maps {training.maps_digest[:16]}"
+    yield "images seen", f"{len(training.seen):,}; maps {training.maps_digest[:16]}"
     fold = f" (fold {training.fold} of {training.folds})" if training.folds > 1 else ""
     yield "tested on", f"{training.test_maps:,} maps, left out by {training.tested_by}{fold}"
     found = accuracy_text(test.accuracy, test.low, test.high, test.interval_by, test.interval_groups, test.chance)

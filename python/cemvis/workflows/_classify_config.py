@@ -8,7 +8,7 @@ from pathlib import Path
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.class_splits import By
-from cemvis.models.map_classifier import MAP_TRAINING
+from cemvis.models.map_classifier import HEAD_TRAINING, MAP_TRAINING
 from cemvis.models.map_classifier_model import (
     BACKBONE,
     CLASSIFIERS,
@@ -49,7 +49,9 @@ class ClassifyConfig:
     channels : tuple of int
         Of the network.
     trainer : TrainerConfig
-        Its seed decides splits, first weights and all that is drawn.
+        Of the network. Its seed decides splits, first weights and all that is drawn, whatever the classifier.
+    head : TrainerConfig
+        Of the linear layer on a backbone, but for its seed.
     threads : int, optional
         Of the statistics.
     resume : bool
@@ -68,6 +70,7 @@ class ClassifyConfig:
     augment: bool = True
     channels: tuple[int, ...] = CHANNELS
     trainer: TrainerConfig = MAP_TRAINING
+    head: TrainerConfig = HEAD_TRAINING
     threads: int | None = None
     resume: bool = False
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from cemvis.models.class_splits import ClassSplit
 from cemvis.workflows._npm_maps import MapSet
@@ -19,7 +17,7 @@ def design_table(maps: MapSet) -> list[dict[str, object]]:
             {
                 "class": name,
                 "specimens": len({each.specimen for each in mine}),
-                "regions": len({each.path for each in mine}),
+                "regions": len({(each.specimen, each.region) for each in mine}),
                 "maps": len(mine),
                 "sessions": sorted({each.session for each in mine if each.session}),
             }
@@ -53,9 +51,12 @@ def _lines(maps: MapSet, splits: tuple[ClassSplit, ...]) -> Iterator[str]:
             "classes were taken in sessions of their own: grey scale, noise and focus of a session tell the class as "
             "well; take every class in every session"
         )
-    few = min(len(np.unique(maps.specimens()[split.test])) for split in splits) / len(maps.classes)
-    if splits[0].tested_by == "specimen" and len(splits) == 1 and few < 2:
-        yield "one specimen of each class was tested: give --folds to test every specimen once"
+    if splits[0].tested_by == "specimen" and len(splits) == 1:
+        tested = {(each.class_name, each.specimen) for each in (maps.places[index] for index in splits[0].test)}
+        alone = [name for name in maps.classes if sum(one == name for one, _ in tested) == 1]
+        if alone:
+            of = "each class" if len(alone) == len(maps.classes) else _listed(alone)
+            yield f"one specimen of {of} was tested: give --folds to test every specimen once"
 
 
 def _connected(sessions: list[set[str]]) -> bool:
@@ -67,5 +68,5 @@ def _connected(sessions: list[set[str]]) -> bool:
     return not left
 
 
-def _listed(names: list[object]) -> str:
+def _listed(names: Sequence[object]) -> str:
     return ", ".join(map(str, names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

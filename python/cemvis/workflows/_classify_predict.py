@@ -130,5 +130,5 @@ def _check_pixel_size(model: ClassModel, maps: MapSet) -> None:
 
 
 def _seen(model: ClassModel, maps: MapSet) -> list[str]:
-    known = sum(digest[: len(model.training.seen[0])] in model.training.seen for digest in maps.region_digests)
+    known = model.training.known(maps.image_digests)
     return [f"the model was trained on {known} of these images: it may know them by heart"] if known else []

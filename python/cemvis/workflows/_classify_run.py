@@ -20,6 +20,7 @@ from cemvis.models.map_classifier_model import (
     BACKBONE,
     NETWORK,
     PORE_NETWORK,
+    SEEN_DIGITS,
     STATISTICS,
     ClassModel,
     ClassTest,
@@ -36,8 +37,6 @@ from cemvis.workflows._npm_maps import MapSet
 
 Floats = NDArray[np.float64]
 
-HEAD_EPOCHS, HEAD_RATE = 60, 0.02
-_SEEN_DIGITS = 16
 _AT_ONCE = 32
 
 
@@ -49,6 +48,7 @@ class Job:
     classifier: str
     describe: str
     trainer: TrainerConfig
+    head: TrainerConfig
     channels: tuple[int, ...]
     augment: bool
     backbone: Backbone | None
@@ -174,6 +174,7 @@ def _trained(
     name = f"{features}, fold {fold + 1} of {job.folds}" if job.folds > 1 else features
     if job.describe == NETWORK:
         identity = {"maps": job.maps.digest, "features": features, "train": split.train.tolist()}
+        identity["validation"] = split.validation.tolist()
         found = train_pore_network(
             levels,
             labels,
@@ -213,7 +214,7 @@ def _head(
     mean, sd = found[: len(split.train)].mean(axis=0), found[: len(split.train)].std(axis=0)
     scale = np.where(sd > 1e-12 * (1.0 + np.abs(mean)), sd, 1.0)
     parts = np.arange(len(split.train)), np.arange(len(split.train), len(chosen))
-    config = replace(trainer, epochs=HEAD_EPOCHS, learning_rate=HEAD_RATE, plateau_epochs=3, stop_after=8, device="cpu")
+    config = replace(job.head, seed=trainer.seed)
     head, history = train_head(
         (found - mean) / scale, labels[chosen], *parts, classes=len(job.maps.classes), config=config
     )
@@ -233,7 +234,7 @@ def _model(
     maps = job.maps
     nothing = np.empty(0, np.intp)
     parts = (nothing,) * 3 if split is None else (split.train, split.validation, split.test)
-    seen = np.unique(maps.regions()[np.concatenate(parts[:2])])
+    seen = np.unique(maps.images()[np.concatenate(parts[:2])])
     return ClassModel(
         classifier=job.classifier,
         describe=job.describe,
@@ -251,7 +252,7 @@ def _model(
             train_maps=len(parts[0]),
             validation_maps=len(parts[1]),
             test_maps=len(parts[2]),
-            seen=tuple(maps.region_digests[region][:_SEEN_DIGITS] for region in seen),
+            seen=tuple(maps.image_digests[image][:SEEN_DIGITS] for image in seen),
             tested_by="none" if split is None else split.tested_by,
             validated_by="none" if split is None else split.validated_by,
             seed=trainer.seed,
@@ -268,11 +269,14 @@ def _model(
 def job_json(job: Job) -> dict[str, Any]:
     """Return what all folds share, JSON-ready."""
     backbone = None if job.backbone is None else {"name": job.backbone.name, "digest": job.backbone.digest}
+    trainer = job.trainer if job.describe == NETWORK else None
+    if job.classifier == BACKBONE:
+        trainer = replace(job.head, seed=job.trainer.seed)
     return {
         "classifier": job.classifier,
         "describe": job.describe,
         "channels": list(job.channels) if job.describe == NETWORK else [],
         "augment": job.augment,
         "backbone": backbone,
-        "trainer": asdict(job.trainer) if job.describe == NETWORK or job.classifier == BACKBONE else None,
+        "trainer": None if trainer is None else asdict(trainer),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +29,27 @@ def stored_maps(
 ) -> Iterator[Levels]:
     """Yield a function that returns maps of one kind by their indices; what it reads is deleted in the end.
 
-    The maps lie in one temporary file in `folder`, a byte a pixel, so that memory holds no more of them than the
-    system likes to keep.
+    The maps lie in a file without a name in `folder`, a byte a pixel, so that memory holds no more of them than the
+    system likes to keep, and nothing is left behind by a run that was killed.
+
+    Raises
+    ------
+    FileAccessError
+        If the folder cannot hold them.
     """
-    with access_errors(folder), tempfile.TemporaryDirectory(prefix=".classify-", dir=folder) as beside:
-        shape = (len(maps), maps.size_px, maps.size_px)
-        stored = np.memmap(Path(beside) / "maps", dtype=np.uint8, mode="w+", shape=shape)
+    with ExitStack() as opened:
+        with access_errors(folder):
+            file = opened.enter_context(tempfile.TemporaryFile(dir=folder))
         for begin in range(0, len(maps), _AT_ONCE):
             part = range(begin, min(begin + _AT_ONCE, len(maps)))
-            stored[begin : part.stop] = maps.levels(part, sigma_px=sigma_of(features))
+            found = maps.levels(part, sigma_px=sigma_of(features))
+            # Written, not mapped: a full disk is then an error and does not kill the process.
+            with access_errors(folder):
+                file.write(found.data)
+                file.flush()
             if progress is not None:
                 progress(part.stop, len(maps))
+        stored = np.memmap(file, dtype=np.uint8, mode="r", shape=(len(maps), maps.size_px, maps.size_px))
 
         def levels(indices: NDArray[np.intp]) -> NDArray[np.uint8]:
             return np.asarray(stored[indices])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis.errors import InputError, PixelSizeError, PixelSizeWarning
-from cemvis.images.micrograph import Micrograph, open_micrograph
-from cemvis.images.pixel_size import TOLERANCE, PixelSize
+from cemvis.errors import InputError, PixelSizeWarning
+from cemvis.workflows._npm_images import ImagesRead, map_levels, open_map
 from cemvis.workflows._npm_sources import MapPlace, check_paths, images_of, natural_key, region_of
 
 __all__ = ["MICF_SIGMA_PX", "SIZE_PX", "MapPlace", "MapSet", "natural_key", "read_map_set", "read_maps"]
@@ -28,9 +27,6 @@ SIZE_PX = 384
 """Edge of a map: the paper's."""
 MICF_SIGMA_PX = 10.0
 """Standard deviation of the Gaussian that turns MulF into MicF: the paper's."""
-
-_TRUNCATE = 4.0
-_DIGEST_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,8 @@ class MapSet:
         SHA-256 over the size, classes, specimens, regions and sessions, and the pixels of all images; no path is in it.
     notes : tuple of str
         What was decided while reading.
-    region_digests : tuple of str
-        SHA-256 of the pixels of each image, in the order of `regions`.
+    image_digests : tuple of str
+        SHA-256 of the pixels of each image, in the order of `images`.
     """
 
     places: tuple[MapPlace, ...]
@@ -60,7 +56,7 @@ class MapSet:
     pixel_size_um: float
     digest: str
     notes: tuple[str, ...] = ()
-    region_digests: tuple[str, ...] = ()
+    image_digests: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -70,9 +66,13 @@ class MapSet:
         number = {name: index for index, name in enumerate(self.classes)}
         return np.array([number[each.class_name] for each in self.places], dtype=np.intp)
 
-    def regions(self) -> NDArray[np.intp]:
+    def images(self) -> NDArray[np.intp]:
         """Return the image that each map was cut from, (n,), numbered in the order of `places`."""
         return _numbered(each.path for each in self.places)
+
+    def regions(self) -> NDArray[np.intp]:
+        """Return the region of each map, (n,), numbered in the order of `places`; several images may show one."""
+        return _numbered((each.class_name, each.specimen, each.region) for each in self.places)
 
     def specimens(self) -> NDArray[np.intp]:
         """Return the specimen of each map, (n,), numbered in the order of `places`."""
@@ -101,10 +101,10 @@ class MapSet:
         for path, rows in by_file.items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PixelSizeWarning)  # given when the set was read
-                image = _opened(path, self.pixel_size_um)
+                image = open_map(path, self.pixel_size_um)
             with image:
                 for row in rows:
-                    found[row] = _window(image, self.places[wanted[row]], self.size_px, sigma_px)
+                    found[row] = map_levels(image, self.places[wanted[row]], self.size_px, sigma_px)
         return found
 
 
@@ -123,9 +123,10 @@ def read_map_set(
     sources : sequence of Path
         Folders with a sub-folder a class, ``<class>/<specimen>/<region>.tif`` or ``<class>/<region>.tif`` (then one
         specimen, named after the class), or lists, ``maps.csv`` with the columns file, class, specimen, region and
-        perhaps session (files relative to the list). A folder that holds a maps.csv is that list. In others, names
-        that end in .micf, .clinker, .modified, .truth or .bse before their suffix are passed over, as is all in folders
-        beginning with "." or "_".
+        perhaps session (files relative to the list). Images that share class, specimen and region are of one region,
+        which no split divides: maps that were cut beforehand say in this way which image they came from. A folder that
+        holds a maps.csv is that list. In others, names that end in .micf, .clinker, .modified, .truth or .bse before
+        their suffix are passed over, as is all in folders beginning with "." or "_".
     size_px : int
         Larger images are cut into maps that do not overlap; what is left at the right and below is not used.
     pixel_size_um : float, optional
@@ -152,6 +153,7 @@ def read_map_set(
         raise InputError(msg)
     check_paths(found)
     classes = tuple(dict.fromkeys(each.class_name for each in found))
+    _check_names(classes)
     if len(classes) < least_classes:
         msg = f"all maps are of one class, {classes[0]!r}; wanted at least {least_classes} sub-folders, one a class"
         raise InputError(msg)
@@ -182,7 +184,7 @@ def _cut(
     found: Sequence[MapPlace], classes: tuple[str, ...], size_px: int, pixel_size_um: float | None, least_maps: int
 ) -> MapSet:
     """Open each image once: check it, and note where its maps are."""
-    read = _Read(size_px, pixel_size_um)
+    read = ImagesRead(size_px, pixel_size_um)
     places = tuple(place for image in found for place in read.places(image))
     _check_counts(places, classes, least_maps, size_px)
     digest = hashlib.sha256(f"{size_px} {read.um!r}\n".encode())
@@ -191,63 +193,6 @@ def _cut(
     assert read.um is not None
     digests = tuple(read.digests[image.path] for image in found)
     return MapSet(places, classes, size_px, read.um, digest.hexdigest(), tuple(read.notes()), digests)
-
-
-class _Read:
-    """What is noticed while images are read one after the other."""
-
-    def __init__(self, size_px: int, pixel_size_um: float | None) -> None:
-        self.size_px, self.given = size_px, pixel_size_um
-        self.um: float | None = None
-        self.first: Path | None = None
-        self.digests: dict[Path, str] = {}
-        self.owners: dict[str, MapPlace] = {}
-        self.shapes: dict[str, set[tuple[int, int]]] = {}
-
-    def places(self, found: MapPlace) -> list[MapPlace]:
-        """Check one image and return its maps."""
-        size = self.size_px
-        with _opened(found.path, self.given) as image:
-            rows, cols = image.shape
-            if min(rows, cols) < size:
-                msg = f"{found.path} is {rows} x {cols} px, smaller than a map of {size} x {size}; give a smaller size"
-                raise InputError(msg)
-            self._same_pixel_size(found.path, image.require_pixel_size().um)
-            digest = _pixel_digest(image)
-        other = self.owners.setdefault(digest, found)
-        if other is not found:
-            msg = (
-                f"{found.path} ({found.class_name}) holds the same pixels as {other.path} ({other.class_name}); "
-                "wanted each region once, in one class"
-            )
-            raise InputError(msg)
-        self.digests[found.path] = digest
-        self.shapes.setdefault(found.class_name, set()).add((rows, cols))
-        return [
-            MapPlace(found.path, *_names(found)[:3], row, col, found.session)
-            for row in range(0, rows - size + 1, size)
-            for col in range(0, cols - size + 1, size)
-        ]
-
-    def notes(self) -> Iterator[str]:
-        """Yield what a reader of the results ought to know."""
-        shapes = set().union(*self.shapes.values())
-        if len(shapes) > 1:
-            yield f"images are of {len(shapes)} sizes; all are cut into maps of {self.size_px} x {self.size_px} px"
-        if len(shapes) > 1 and len({frozenset(each) for each in self.shapes.values()}) > 1:
-            yield "classes differ in the sizes of their images: perhaps in how they were taken as well"
-        if any(side % self.size_px for shape in shapes for side in shape):
-            yield f"what is left over at the right and below after cutting maps of {self.size_px} px is not used"
-
-    def _same_pixel_size(self, path: Path, um: float) -> None:
-        if self.um is None:
-            self.um, self.first = um, path
-        elif abs(um - self.um) > TOLERANCE * self.um:
-            msg = (
-                f"{path} has pixels of {um * 1e3:.6g} nm, {self.first} of {self.um * 1e3:.6g} nm; wanted one pixel "
-                "size: resample the maps, or give the right one with --pixel-size"
-            )
-            raise PixelSizeError(msg)
 
 
 def _names(found: MapPlace) -> tuple[str, str, str, str]:
@@ -263,6 +208,14 @@ def _numbered(keys: Iterable[object]) -> NDArray[np.intp]:
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
 
 
+def _check_names(classes: Sequence[str]) -> None:
+    """Refuse names that a model's file could not hold: they are shown on terminals."""
+    for name in classes:
+        if not name.isprintable():
+            msg = f"the name of class {name!a} holds a character that cannot be shown; wanted letters and plain spaces"
+            raise InputError(msg)
+
+
 def _check_counts(places: Sequence[MapPlace], classes: Sequence[str], least: int, size_px: int) -> None:
     for name in classes:
         count = sum(each.class_name == name for each in places)
@@ -272,38 +225,3 @@ def _check_counts(places: Sequence[MapPlace], classes: Sequence[str], least: int
                 "give more images, or cut smaller maps"
             )
             raise InputError(msg)
-
-
-def _opened(path: Path, pixel_size_um: float | None) -> Micrograph:
-    option = None if pixel_size_um is None else PixelSize(pixel_size_um, "option")
-    image = open_micrograph(path, pixel_size=option, info_bar=False)
-    if image.dtype != np.uint8:
-        image.close()
-        msg = f"{path} is {image.dtype}; wanted a nano-porosity map, 8 bit with level = 255 x porosity"
-        raise InputError(msg)
-    return image
-
-
-def _pixel_digest(image: Micrograph) -> str:
-    rows, cols = image.shape
-    digest = hashlib.sha256(f"{rows} {cols}\n".encode())
-    for row in range(0, rows, _DIGEST_ROWS):
-        digest.update(image.read(row, 0, min(_DIGEST_ROWS, rows - row), cols).data)
-    return digest.hexdigest()
-
-
-def _window(image: Micrograph, place: MapPlace, size: int, sigma_px: float | None) -> NDArray[np.uint8]:
-    row, col = place.row_px, place.column_px
-    if sigma_px is None:
-        return image.read(row, col, size, size)
-    from scipy.ndimage import gaussian_filter
-
-    # So much around the map that the filter sees all it would see in the whole image.
-    halo = int(_TRUNCATE * sigma_px + 0.5)
-    top, left = max(0, row - halo), max(0, col - halo)
-    below, right = min(image.shape[0], row + size + halo), min(image.shape[1], col + size + halo)
-    around = image.read(top, left, below - top, right - left).astype(np.float64)
-    smooth = gaussian_filter(around, sigma_px, mode="nearest", truncate=_TRUNCATE)
-    cut = smooth[row - top : row - top + size, col - left : col - left + size]
-    levels: NDArray[np.uint8] = np.rint(cut).astype(np.uint8)
-    return levels

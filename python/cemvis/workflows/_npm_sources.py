@@ -26,7 +26,8 @@ class MapPlace:
     ----------
     path : Path
     class_name, specimen, region, session : str
-        A specimen is of one class: the same name in another class is another specimen. A region is one image.
+        A specimen is of one class: the same name in another class is another specimen. A region is one place on it:
+        images that share its name show the same place, as squares cut from one image before do.
         The session is empty where nobody said.
     row_px, column_px : int
         Top-left pixel in the file.
@@ -142,5 +143,6 @@ def check_paths(found: Sequence[MapPlace]) -> None:
         other = seen.setdefault(each.path.resolve(), each)
         if other is not each:
             classes = " and ".join(dict.fromkeys((other.class_name, each.class_name)))
-            msg = f"{each.path} is given twice (class {classes}); wanted each file once, in one class"
+            of, once = (f" (class {classes})", "once, in one class") if classes else ("", "once")
+            msg = f"{each.path} is given twice{of}; wanted each file {once}"
             raise InputError(msg)

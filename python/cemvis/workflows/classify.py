@@ -200,6 +200,7 @@ def _job(maps: MapSet, config: ClassifyConfig, alarms: tuple[str, ...]) -> Job:
         classifier=config.classifier,
         describe=config.described_by,
         trainer=config.trainer,
+        head=config.head,
         channels=config.channels,
         augment=config.augment,
         backbone=_backbone(maps, config),
@@ -224,11 +225,10 @@ def _check_unseen(maps: MapSet, weights: Path) -> None:
     """Refuse features of a network that was trained on the very maps that are to be tested."""
     model = load_any_model(weights)
     if isinstance(model, ClassModel):
-        seen = set(model.training.seen)
-        known = sum(digest[:16] in seen for digest in maps.region_digests)
+        known = model.training.known(maps.image_digests)
         if known:
             msg = (
-                f"{weights} was trained on {known} of the {len(maps.region_digests)} regions: its features know their "
+                f"{weights} was trained on {known} of the {len(maps.image_digests)} images: its features know their "
                 "classes; give a network trained on others, or --describe network, which trains one on each fold"
             )
             raise InputError(msg)
