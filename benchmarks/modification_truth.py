@@ -11,7 +11,7 @@ pairs of classes and tests it on whole specimens that it never saw, one of each 
   grey-session: the same as raw grey levels, where the session can be told.
 
 Then: the share of relevance on truly modified pixels against their area, for each explanation and for a network with
-random weights; and two-point lengths of whole maps, plain against null and against the strongest. What is done is kept
+random weights; and the two-point correlation of whole maps, plain against null and each strength, by permuting regions. What is done is kept
 as JSON in FOLDER/results and not done again; FOLDER/*.csv are the tables. A training takes minutes on two cores.
 """
 
@@ -33,24 +33,16 @@ from _modification_places import localisation
 from safetensors.torch import load_file, save_file
 
 from cemvis._files import write_text
-from cemvis.analysis.correlation.lengths import (
-    change,
-    characteristic_length,
-    correlation_length,
-    drift,
-    plateau,
-    plateau_start,
-)
-from cemvis.analysis.correlation.two_point import probabilities
+from cemvis.analysis.correlation.classes import ClassMap, compare_correlations, correlate_class
 from cemvis.analysis.specimen.intruded_recipes import IntrudedClass, Modification
-from cemvis.kernels.two_point import DifferenceCounts, difference_counts
 from cemvis.models.map_classifier import MAP_TRAINING, network_scores, train_pore_network
 from cemvis.models.pore_network import PoreNetwork
 from cemvis.workflows.specimen_intruded import IntrudedConfig, make_intruded
 
 PLAIN, NULL = "plain", "null"
 PASTE, SESSIONS = "paste", "sessions"
-R_MAX_PX = 300
+R_MAX_PX = 191
+PIXEL_UM = 0.052
 TOLD = ("share", "area", "lift", "other_lift", "auc", "regions_modified")
 
 
@@ -173,37 +165,36 @@ def run_places(folder: Path, case: Case, second: Maps, options: argparse.Namespa
     return rows
 
 
-def run_lengths(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the two-point lengths of each specimen's true regions of a class."""
-    done = folder / "results" / f"lengths-{name}.json"
+def run_correlations(folder: Path, names: Sequence[str], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return lengths of whole maps of classes, and whether each differs from the first by permuting regions."""
+    done = folder / "results" / "correlations.json"
     if done.exists():
         return json.loads(done.read_text())
-    maps = load(folder / PASTE, name, "truth", micro=False)
+    found = []
+    for name in names:
+        maps = load(folder / PASTE, name, "truth", micro=False)
+        chosen = np.linspace(0, len(maps.levels) - 1, min(options.correlated, len(maps.levels))).astype(int)
+        unit = maps.specimen * (maps.region.max() + 1) + maps.region
+        r_max = min(R_MAX_PX, maps.levels.shape[1] - 1)
+        found.append(correlate_class(name, (ClassMap(maps.levels[i], None, int(unit[i])) for i in chosen), r_max=r_max))
     rows = []
-    for specimen in np.unique(maps.specimen):
-        total: DifferenceCounts | None = None
-        for levels in maps.levels[maps.specimen == specimen]:
-            counted = difference_counts(levels, r_max=min(R_MAX_PX, levels.shape[0] - 1))
-            total = counted if total is None else total + counted
-        if total is not None:
-            rows.append({"class": name, "specimen": int(specimen), **lengths_of(total)})
+    for each in found:
+        test = compare_correlations(found[0], each) if each is not found[0] else None
+        rows.append(
+            {
+                "class": each.name,
+                "maps": each.maps,
+                "regions": len(each.units),
+                "correlation_um": None if each.correlation_px is None else PIXEL_UM * each.correlation_px,
+                "characteristic_um": PIXEL_UM * each.characteristic_px,
+                "distance_from_first": None if test is None else test.distance,
+                "under_permutation": None if test is None else test.usual_distance,
+                "distance_p": None if test is None else test.distance_p,
+                "characteristic_p": None if test is None else test.characteristic_p,
+            }
+        )
     write_text(done, json.dumps(rows) + "\n")
     return rows
-
-
-def lengths_of(counts: DifferenceCounts) -> dict[str, Any]:
-    """Return the correlation length at several tolerances, and the characteristic length, in um."""
-    shares, outer = probabilities(counts), plateau(counts)
-    start = plateau_start(counts.r_max)
-    half = start + (counts.r_max - start) // 2
-    parts = [counts.counts[a:b].sum(axis=0) for a, b in ((start, half), (half, counts.r_max + 1))]
-    drifted = drift(*(each / each.sum() for each in parts), outer)
-    changes = change(shares, outer)
-    found: dict[str, Any] = {"characteristic_um": 0.052 * characteristic_length(shares[:, 0])}
-    for tolerance in (0.05, 0.1, 0.2, 0.5):
-        length = correlation_length(changes, 0.0, tolerance=tolerance, drifted=drifted)
-        found[f"correlation_{tolerance:g}_um"] = None if length is None else 0.052 * length
-    return found
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -240,7 +231,8 @@ def main() -> None:
     parser.add_argument("--regions", type=int, default=5, help="of each of the four specimens of a class")
     parser.add_argument("--map-px", type=int, default=384)
     parser.add_argument("--explain", type=int, default=16, help="maps explained in each case")
-    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--correlated", type=int, default=100, help="maps of each class whose correlation is counted")
+    parser.add_argument("--only", default="", help="cases whose name holds this, or correlations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -265,8 +257,9 @@ def main() -> None:
             places += run_places(folder, case, maps[1], options)
         write_table(folder / "accuracy.csv", rows)
         write_table(folder / "places.csv", places)
-    lengths = [row for name in (PLAIN, NULL, strength_class(max(strengths))) for row in run_lengths(folder, name)]
-    write_table(folder / "lengths.csv", lengths)
+    if not options.only or options.only in "correlations":
+        names = (PLAIN, NULL, *(strength_class(each) for each in strengths))
+        write_table(folder / "correlations.csv", run_correlations(folder, names, options))
     print("\n".join(summary(rows, places)))
 
 
