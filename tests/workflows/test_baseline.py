@@ -11,6 +11,7 @@ import pytest
 
 from cemvis.analysis.porosity.pores import pore_statistics
 from cemvis.errors import InputError, OutputExistsError, PixelSizeError
+from cemvis.workflows._baseline_files import few_of
 from cemvis.workflows.baseline import BaselineConfig, BaselineResult, baseline
 from metal_paste import write_class, write_picture
 
@@ -93,7 +94,9 @@ def test_what_is_written_can_be_read(found: BaselineResult) -> None:
     assert (tukey["conclusion"].str.contains("not") != differ).all()
     bands = pd.read_csv(folder / "bands.csv")
     assert bands.groupby("class")["mean_share"].sum().to_numpy(float) == pytest.approx(1)
-    assert len(pd.read_csv(folder / "identification.csv")) == 9
+    identified = pd.read_csv(folder / "identification.csv")
+    assert len(identified) == 9
+    assert identified["p_value"].between(1 / 200, 1).all()
     assert (folder / "baseline.png").read_bytes()[:4] == b"\x89PNG"
     assert all(path.is_file() for path in found.files)
 
@@ -159,3 +162,9 @@ def test_sets_that_do_not_go_together(tmp_path: Path, root: Path, found: Baselin
         run(root, found.files[0].parent)
     with pytest.raises(InputError, match="level"):
         BaselineConfig(level=1.0)
+
+
+def test_many_names_are_cut_short() -> None:
+    names = [f"c{number}" for number in range(30)]
+    assert few_of(names[:6], ", ") == "c0, c1, c2, c3, c4, c5"
+    assert few_of(names, ", ") == "c0, c1, c2, c3, c4, c5 and 24 more"

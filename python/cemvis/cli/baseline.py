@@ -65,8 +65,10 @@ def command(
 
     ROOT holds a folder a class, <class>/<specimen>/<region>.tif or <class>/<region>.tif, as `cemvis npm` writes
     them, or is a list (maps.csv: file, class, specimen, region). Each map is given the class whose mean is nearest,
-    with all maps in the means, and without those of its own region and specimen. The classes' means are compared by
-    analysis of variance and Tukey-Kramer, over maps and, since maps of one region are alike, by region and specimen.
+    with all maps in the means, and without those of its own region and specimen; p says how often classes dealt out
+    anew among the specimens (or regions, where a class has one specimen) are told as well. The classes' means are
+    compared by analysis of variance and Tukey-Kramer, over maps and, since maps of one region are alike, by region and
+    specimen.
 
     Writes baseline.json, baseline_maps.csv, identification.csv, tukey_kramer.csv, bands.csv and a figure.
     """
@@ -96,7 +98,7 @@ def _print(found: BaselineResult) -> None:
         how = "all maps in the means" if each.left_out == "nothing" else f"without own {each.left_out}"
         click.echo(
             f"  nearest mean by {each.feature}, {how}: {each.accuracy:.1%} ({each.interval[0]:.1%} to "
-            f"{each.interval[1]:.1%}; chance {each.chance:.1%})"
+            f"{each.interval[1]:.1%}; chance {each.chance:.1%}; p = {each.p_value:.2g})"
         )
     for test in found.tests:
         p_value = "nothing varies" if test.p_value is None else f"p = {test.p_value:.3g}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from cemvis import __version__
 from cemvis._files import write_text, written_whole
+from cemvis.analysis.porosity.baseline import DEALS
 from cemvis.analysis.porosity.pores import BAND_EDGES
 from cemvis.report.baseline import Accuracy, ClassPoints, baseline_figure
 from cemvis.report.style import save_pdf, save_png
@@ -29,6 +30,7 @@ SUMMARY, MAPS, IDENTIFIED, TUKEY, BANDS = (
     "bands.csv",
 )
 PICTURE, PDF = "baseline.png", "baseline.pdf"
+MOST_NAMED = 6  # in a sentence of the figure
 OUTPUTS = (SUMMARY, MAPS, IDENTIFIED, TUKEY, BANDS, PICTURE, PDF)
 
 
@@ -97,6 +99,8 @@ def summary(found: BaselineResult, *, command: str) -> dict[str, Any]:
         },
         "means": _means(found),
         "identification": [each.to_json() for each in found.identifications],
+        "p_values": f"share of {DEALS} deals of the classes among whole specimens (regions where a class has one "
+        "specimen) that are identified as well, the true one counted with them",
         "intervals": f"95 %, {config.resamplings} resamplings of whole {found.interval_groups} within classes, "
         f"seed {config.seed}",
         "tests": [
@@ -167,10 +171,16 @@ def _caption(found: BaselineResult) -> str:
         [
             f"Maps of {maps.size_px} px at {maps.pixel_size_um * 1e3:.4g} nm/px. Pores: connected pixels above n = "
             f"{found.measured.pore_threshold:.3g}. Large markers: means of classes with standard deviations over maps.",
-            f"Intervals: 95 % over whole {found.interval_groups}.",
+            f"Intervals: 95 % over whole {found.interval_groups}, the class means as they are.",
             *_conclusions(found),
         ]
     )
+
+
+def few_of(names: Sequence[str], between: str) -> str:
+    """Return names in a row, of many the first and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return between.join(names) if more <= 0 else f"{between.join(names[:MOST_NAMED])} and {more} more"
 
 
 def _conclusions(found: BaselineResult) -> Sequence[str]:
@@ -179,6 +189,6 @@ def _conclusions(found: BaselineResult) -> Sequence[str]:
         if each.over != found.tests[-1].over:
             continue
         same = [f"{pair.first} and {pair.second}" for pair in each.pairs if not pair.different]
-        told = "all means differ" if not same else f"no difference shown between {'; '.join(same)}"
+        told = "all means differ" if not same else f"no difference shown between {few_of(same, '; ')}"
         texts.append(f"Tukey-Kramer of {each.feature} at {each.level:.0%} over {each.over}: {told}.")
     return texts

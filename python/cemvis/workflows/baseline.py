@@ -15,7 +15,7 @@ from cemvis._files import access_errors, check_free
 from cemvis.analysis.porosity.baseline import Identification, identify
 from cemvis.analysis.porosity.baseline_tests import MeansTest, compare_means, group_means, intraclass
 from cemvis.images.pixel_size import PixelSize
-from cemvis.workflows._baseline_files import OUTPUTS, write_results
+from cemvis.workflows._baseline_files import OUTPUTS, few_of, write_results
 from cemvis.workflows._baseline_measure import Measured, least_groups, measure
 from cemvis.workflows._npm_maps import SIZE_PX, read_map_set
 
@@ -171,6 +171,8 @@ def _identifications(measured: Measured, config: BaselineConfig, groups: str) ->
         for name, numbers in (("region", measured.regions), ("specimen", measured.specimens))
         if least_groups(measured.labels, numbers) > 1
     ]
+    # Classes are dealt out among specimens wherever that can be done: regions of one specimen may be alike.
+    dealt = measured.specimens if least_groups(measured.labels, measured.specimens) > 1 else measured.regions
     return tuple(
         identify(
             values,
@@ -178,6 +180,7 @@ def _identifications(measured: Measured, config: BaselineConfig, groups: str) ->
             feature=name,
             groups=getattr(measured, groups),
             left_out=without,
+            dealt=dealt,
             resamplings=config.resamplings,
             seed=config.seed,
         )
@@ -216,8 +219,8 @@ def _warnings(measured: Measured) -> list[str]:
         name for number, name in enumerate(names) if np.unique(measured.specimens[measured.labels == number]).size == 1
     ]
     return [
-        f"class and specimen coincide ({', '.join(single)}: one specimen): any difference between specimens, sessions "
-        "or mixes passes for one between classes"
+        f"class and specimen coincide ({few_of(single, ', ')}: one specimen): any difference between specimens, "
+        "sessions or mixes passes for one between classes"
     ]
 
 

@@ -154,3 +154,32 @@ def test_group_means_and_how_alike_a_groups_maps_are() -> None:
     assert intraclass(rng.normal(size=800), labels, groups) == pytest.approx(0, abs=0.08)
     assert intraclass(values, labels, np.arange(800)) is None
     assert intraclass(np.ones(800), labels, groups) is None
+
+
+def test_p_values_are_fair_where_intervals_know_too_little() -> None:
+    """Eight specimens of one material: the interval often leaves out chance, but a p-value of 0.1 comes in a tenth."""
+    rng = np.random.default_rng(6)
+    groups = np.repeat(np.arange(8), 4)
+    labels = groups // 4
+    p_values = []
+    for _ in range(120):
+        values = (rng.normal(size=8)[groups] + rng.normal(size=32))[:, None]
+        found = identify(
+            values, labels, feature="x", groups=groups, left_out=("specimen", groups), resamplings=100, deals=39
+        )
+        p_values.append(found.p_value)
+    share = np.mean(np.array(p_values) <= 0.1)
+    assert share < 0.1 + 3 * math.sqrt(0.1 * 0.9 / 120)
+    told = identify((3.0 * labels + rng.normal(size=32))[:, None], labels, feature="x", groups=groups)
+    assert told.p_value < 0.06  # 2 of the 70 deals are the classes themselves
+
+
+def test_classes_are_dealt_among_the_given_groups() -> None:
+    labels = np.repeat([0, 1], 8)
+    specimens, regions = np.repeat(np.arange(4), 4), np.arange(16)
+    values = (np.array([0.0, 0.1, 1.0, 1.1])[specimens] + 1e-3 * regions)[:, None]
+    few = identify(values, labels, feature="x", groups=regions, dealt=specimens)
+    many = identify(values, labels, feature="x", groups=regions)
+    assert few.accuracy == many.accuracy == 1
+    assert few.p_value > 0.2  # a third of the deals of two and two specimens
+    assert many.p_value < 0.05

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from cemvis.errors import InputError
 
 
+DEALS = 199
+"""How often classes are dealt out anew for a p-value."""
+
+
 @dataclass(frozen=True, eq=False)
 class Identification:
     """Which class each map looks like, and how often that is right.
@@ -29,6 +33,9 @@ class Identification:
         Of the accuracy, 95 %, as `share_interval` returns.
     chance : float
         What naming the largest class every time gets right.
+    p_value : float
+        How often the same is reached with the classes dealt out anew among whole groups. Unlike the interval, which
+        takes the class means as they are, it knows that a few groups make means that differ by chance.
     """
 
     feature: str
@@ -38,6 +45,7 @@ class Identification:
     accuracy: float
     interval: tuple[float, float]
     chance: float
+    p_value: float
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a record, without the maps."""
@@ -48,6 +56,7 @@ class Identification:
             "accuracy_low": self.interval[0],
             "accuracy_high": self.interval[1],
             "chance": self.chance,
+            "p_value": self.p_value,
             "confusion": self.confusion.tolist(),
         }
 
@@ -115,7 +124,9 @@ def identify(
     feature: str,
     groups: NDArray[np.intp],
     left_out: tuple[str, NDArray[np.intp]] | None = None,
+    dealt: NDArray[np.intp] | None = None,
     resamplings: int = 2000,
+    deals: int = DEALS,
     seed: int = 0,
 ) -> Identification:
     """Identify each map by its nearest class mean, and say how often that is right.
@@ -130,11 +141,21 @@ def identify(
         Maps of one group are not independent; whole groups are drawn for the interval.
     left_out : (str, (n,) intp), optional
         Name and numbers of the groups that are left out while their maps are judged.
-    resamplings, seed : int
+    dealt : (n,) intp, optional
+        Groups of one class that classes are dealt out among for the p-value, `groups` without. What is left out has to
+        lie within them, and each class to have two or more.
+    resamplings, deals, seed : int
     """
     classes = int(labels.max()) + 1
-    predicted = nearest_mean(features, labels, left_out=None if left_out is None else left_out[1])
+    without = None if left_out is None else left_out[1]
+    predicted = nearest_mean(features, labels, left_out=without)
     right = predicted == labels
+    _, first, which = np.unique(groups if dealt is None else dealt, return_index=True, return_inverse=True)
+    rng = np.random.default_rng([seed, 1])
+    as_good = 1
+    for _ in range(deals):
+        others = rng.permutation(labels[first])[which]
+        as_good += int((nearest_mean(features, others, left_out=without) == others).mean() >= right.mean())
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     return Identification(
@@ -145,6 +166,7 @@ def identify(
         accuracy=float(right.mean()),
         interval=share_interval(right, labels, groups, resamplings=resamplings, seed=seed),
         chance=float(np.bincount(labels).max() / labels.size),
+        p_value=as_good / (deals + 1),
     )
 
 
