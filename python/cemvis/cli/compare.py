@@ -99,7 +99,7 @@ def command(
 
 
 def _line(row: dict[str, Any]) -> str:
-    value = "beyond what was counted" if row["value"] is None else f"{row['value']:.3g} {row['unit']}".rstrip()
+    value = "unknown" if row["value"] is None else f"{row['value']:.3g} {row['unit']}".rstrip()
     ends = "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3g} to {row['high']:.3g})"
     beside = f"; {row['beside']}" if row["beside"] else ""
     return f"{row['what']}: {value}{ends}{beside}"

@@ -54,7 +54,7 @@ class Correlations:
     found : dict
         By kind, those of the classes in their order.
     tests : dict
-        By kind, each class with each other; fewer where a class has fewer than three images.
+        By kind, each class with each other; fewer where a class has too few images.
     """
 
     found: dict[Kind, tuple[ClassCorrelation, ...]]
@@ -77,6 +77,7 @@ class Correlations:
                 "characteristic_difference_um": each.characteristic_difference_px * pixel_size_um,
                 "characteristic_p": each.characteristic_p,
                 "permutations": each.permutations,
+                "exchanged": each.exchanged,
             }
             for kind, tests in self.tests.items()
             for each in tests
@@ -111,13 +112,14 @@ def correlate(
         Called with maps done and all of them.
     """
     steps, done = len(whole) + 2 * len(explained.indices), 0
-    labels, images = maps.labels(), maps.regions()
+    labels, images, specimens = maps.labels(), maps.regions(), maps.specimens()
 
     def counted(indices: Sequence[int], masks: Mask | None) -> Iterator[ClassMap]:
         nonlocal done
         for row, index in enumerate(indices):
             levels = maps.levels([index], sigma_px=sigma_px)[0]
-            yield ClassMap(levels, None if masks is None else masks[row], int(images[index]))
+            valid = None if masks is None else masks[row]
+            yield ClassMap(levels, valid, int(images[index]), int(specimens[index]))
             done += 1
             if progress is not None:
                 progress(done, steps)
@@ -131,7 +133,9 @@ def correlate(
             else:
                 rows = np.flatnonzero(labels[explained.indices] == number)
                 chosen, masks = explained.indices[rows].tolist(), explained.regions[rows]
-                if kind == "foreign" and len(rows):
+                if kind == "foreign":
+                    if len(rows) < 2:  # there is no other map
+                        continue
                     masks = masks[elsewhere(images[explained.indices[rows]])]
                 kept = np.flatnonzero(masks.any(axis=(1, 2)))
                 chosen, masks = [chosen[row] for row in kept], masks[kept]
@@ -181,6 +185,7 @@ def _row(kind: Kind, each: ClassCorrelation, pixel_size_um: float) -> dict[str, 
         row[f"{name}_low_um"] = None if ends is None else _um(float(ends.low), pixel_size_um)
         row[f"{name}_high_um"] = None if ends is None else _um(float(ends.high), pixel_size_um)
     row["characteristic_distinct"] = None if bands is None else bands.minimum_is_distinct
+    row["characteristic_at_end"] = each.characteristic_px == each.total.r_max
     return row
 
 

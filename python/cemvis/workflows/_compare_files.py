@@ -57,7 +57,7 @@ def write_correlations(found: Correlations, maps: MapSet, folder: Path, *, featu
         "units": {"lengths": "um", "difference": "of equivalent porosity, 1/255 a level"},
         "lengths": lengths,
         "tests": tests,
-        "tested_by": "permutation of whole images between classes",
+        "tested_by": "permutation of specimens between classes, or of images where a class has few specimens",
         "files": names,
     }
     _record(folder / CORRELATION, record)
@@ -124,7 +124,7 @@ def summary(output: Path, maps: MapSet, features: Sequence[str], *, command: str
         with json_record(output / name / file, "cemvis compare --overwrite") as record:
             steps[name] = record
             if len(steps) == len(_SUMMARIES):
-                told = findings(steps, maps.classes, features)
+                told = findings(steps, features)
     return {
         "format": "cemvis compare",
         "format_version": 1,

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cemvis.analysis.correlation.classes import FEWEST_SPECIMENS
 from cemvis.workflows._compare_correlation import KINDS
 
 Row = dict[str, Any]
 REGIONS = KINDS["regions"]
 
 
-def findings(steps: Mapping[str, Any], classes: Sequence[str], features: Sequence[str]) -> list[Row]:
+def findings(steps: Mapping[str, Any], features: Sequence[str]) -> list[Row]:
     """Return rows of what was asked, its value with a 95 % interval, and what stands beside it.
 
     Parameters
     ----------
     steps : mapping
         Summaries of the steps by name.
-    classes, features : sequence of str
+    features : sequence of str
 
     Raises
     ------
     KeyError, TypeError
         If a summary is not what its step writes.
     """
-    rows = _accuracies(steps, len(classes), features)
+    rows = _accuracies(steps, features)
     rows += _explanations(steps["explain"])
     rows += _lengths(steps["correlation"])
     rows += _tests(steps["correlation"])
@@ -55,6 +56,12 @@ def warnings_of(steps: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
         for name in classes
         if (REGIONS, name) not in known
     ]
+    by_images = {each["of"] for each in steps["correlation"]["tests"] if each["exchanged"] == "images"}
+    if by_images:
+        found.append(
+            f"correlations of {', '.join(sorted(by_images))} were tested by exchanging images, as a class has fewer "
+            f"than {FEWEST_SPECIMENS} specimens: a small p may say that specimens differ, not classes"
+        )
     if explained["explained"] < explained["images"]:
         missing = explained["images"] - explained["explained"]
         found.append(f"{missing} of {explained['images']} maps could not be explained: their score is not positive")
@@ -65,14 +72,14 @@ def _row(what: str, value: float | None, unit: str = "", beside: str = "", *, lo
     return {"what": what, "value": value, "low": low, "high": high, "unit": unit, "beside": beside}
 
 
-def _accuracies(steps: Mapping[str, Any], classes: int, features: Sequence[str]) -> list[Row]:
-    chance = f"chance {1 / classes:.3g}"
+def _accuracies(steps: Mapping[str, Any], features: Sequence[str]) -> list[Row]:
     split = steps["classify"]["split"]["tested_by"]
     rows = []
     for each in features:
         scores = steps["classify"]["results"][each]["scores"]
         interval = scores["interval"]
         what = f"accuracy of the network on {each} maps of {split}s left out"
+        chance = f"chance {scores['chance']:.3g}"
         rows.append(_row(what, scores["accuracy"], "", chance, low=interval["low"], high=interval["high"]))
     for each in steps["baseline"]["identification"]:
         if each["left_out"] == "nothing" and any(
@@ -80,6 +87,7 @@ def _accuracies(steps: Mapping[str, Any], classes: int, features: Sequence[str])
         ):
             continue
         what = f"accuracy of the nearest mean by {each['feature']}, {each['left_out']} left out"
+        chance = f"chance {each['chance']:.3g}"
         rows.append(_row(what, each["accuracy"], "", chance, low=each["accuracy_low"], high=each["accuracy_high"]))
     return rows
 
@@ -118,18 +126,29 @@ def _lengths(record: Mapping[str, Any]) -> list[Row]:
         for each in record["lengths"]:
             what = f"{name} length of {each['of']}, {each['class']}"
             low, high = each[f"{name}_low_um"], each[f"{name}_high_um"]
-            beside = "" if name == "correlation" or each["characteristic_distinct"] else "no distinct minimum"
+            beside = _minimum(each) if name == "characteristic" else ""
+            if each[f"{name}_um"] is None:
+                beside = "beyond what was counted"
             rows.append(_row(what, each[f"{name}_um"], "um", beside, low=low, high=high))
     return rows
+
+
+def _minimum(row: Mapping[str, Any]) -> str:
+    if row["characteristic_at_end"]:
+        return "least at the largest distance that was counted: perhaps beyond"
+    if row["characteristic_distinct"] is None:
+        return "too few images to say whether the minimum is distinct"
+    return "" if row["characteristic_distinct"] else "no distinct minimum"
 
 
 def _tests(record: Mapping[str, Any]) -> list[Row]:
     rows = []
     for each in record["tests"]:
         pair = f"{each['first']} and {each['second']}"
-        beside = f"{each['distance_under_permutation']:.3g} under permutation, p {each['distance_p']:.2g}"
+        usual = f"{each['distance_under_permutation']:.3g} with {each['exchanged']} exchanged"
+        beside = f"{usual}, p {each['distance_p']:.2g}"
         rows.append(_row(f"distance of the correlations of {each['of']}, {pair}", each["distance"], "", beside))
-        beside = f"p {each['characteristic_p']:.2g}"
+        beside = f"p {each['characteristic_p']:.2g}, {each['exchanged']} exchanged"
         what = f"difference of the characteristic lengths of {each['of']}, {pair}"
         rows.append(_row(what, each["characteristic_difference_um"], "um", beside))
     return rows

@@ -1,6 +1,7 @@
 """Two-point correlation of classes of maps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,42 @@ def test_under_the_null_small_p_values_are_as_rare_as_promised() -> None:
     # 60 draws of a share of 0.1: 13 or more happen once in 500.
     assert sum(p <= 0.1 for p in found) <= 12
     assert np.mean(found) == pytest.approx(0.5, abs=0.15)
+
+
+def test_specimens_that_differ_do_not_pass_for_classes_that_do() -> None:
+    rng = np.random.default_rng(7)
+    by_specimens, by_images = [], []
+    for _ in range(30):
+        both = []
+        for name in "ab":
+            sigmas = rng.uniform(0.7, 1.6, 4).repeat(3)  # of the specimens of one material, three images each
+            given = [ClassMap(texture(rng, s, 24), None, unit, unit // 3) for unit, s in enumerate(sigmas)]
+            both.append(correlate_class(name, given, r_max=4, resamplings=20))
+        found = compare_correlations(both[0], both[1], permutations=200)
+        assert found is not None
+        assert (found.exchanged, found.permutations) == ("specimens", 70)
+        by_specimens.append(found.distance_p)
+        unknown = compare_correlations(*(replace(each, specimens=()) for each in both), permutations=200)
+        assert unknown is not None
+        assert (unknown.exchanged, unknown.permutations) == ("images", 201)
+        by_images.append(unknown.distance_p)
+    # 30 draws of a share of 0.1: 8 or more happen once in 100.
+    assert sum(p <= 0.1 for p in by_specimens) <= 7
+    assert sum(p <= 0.1 for p in by_images) >= 10
+
+
+def test_few_specimens_leave_images_to_be_exchanged() -> None:
+    both = [
+        correlate_class(
+            name, [ClassMap(m.levels, None, m.unit, m.unit // 2) for m in maps(seed, 1.0, units=6, each=1)], r_max=4
+        )
+        for seed, name in enumerate("ab")
+    ]
+    assert [len(each.specimens) for each in both] == [3, 3]
+    assert sum(int(each.differences.counts.sum()) for each in both[0].specimens) == int(both[0].total.counts.sum())
+    found = compare_correlations(*both, permutations=99)
+    assert found is not None
+    assert (found.exchanged, found.permutations) == ("images", 100)
 
 
 def test_permuting_few_images_visits_each_assignment_once() -> None:

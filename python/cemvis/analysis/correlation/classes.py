@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 
 PERMUTATIONS = 999
 FEWEST_UNITS = 3
+FEWEST_SPECIMENS = 4
+"""Of each class, so that specimens may be exchanged: of 4 and 4, p can fall to 2 / 70."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +47,14 @@ class ClassMap:
         All if None.
     unit : int
         Number of the image it was cut from: maps of one image are not independent.
+    specimen : int, optional
+        Number of the specimen that the image is of: neither are images of one specimen.
     """
 
     levels: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None
     unit: int
+    specimen: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,8 @@ class ClassCorrelation:
     maps : int
     bands : Bands or None
         By drawing images; None if there are fewer than 8.
+    specimens : tuple of Counted
+        The same counts by specimen; empty if these are not known.
     """
 
     name: str
@@ -73,6 +80,7 @@ class ClassCorrelation:
     units: tuple[Counted, ...]
     maps: int
     bands: Bands | None
+    specimens: tuple[Counted, ...] = ()
 
     @property
     def probabilities(self) -> Floats:
@@ -120,19 +128,24 @@ def correlate_class(
     InputError
         If no pixel of any map is valid, or r_max is beyond a map.
     """
-    gathered, seen = TwoPointAccumulator("images"), 0
+    gathered, by_specimen, seen, known = TwoPointAccumulator("images"), TwoPointAccumulator("images"), 0, True
     what = Counting(r_max=r_max, threads=threads)
     for each in maps:
-        gathered.add(count_window(Window.whole(each.levels, valid=each.valid), what), unit=each.unit)
+        counted = count_window(Window.whole(each.levels, valid=each.valid), what)
+        gathered.add(counted, unit=each.unit)
         seen += 1
+        known = known and each.specimen is not None
+        if each.specimen is not None:
+            by_specimen.add(counted, unit=each.specimen)
     found = gathered.ensemble()
     bands = bootstrap_bands(found.groups, found.total, resamplings=resamplings, seed=seed)
-    return ClassCorrelation(name, found.total.differences, found.groups, seen, bands)
+    specimens = by_specimen.ensemble().groups if known else ()
+    return ClassCorrelation(name, found.total.differences, found.groups, seen, bands, specimens)
 
 
 @dataclass(frozen=True)
 class CorrelationTest:
-    """Whether two classes differ in their correlation by more than a random assignment of images to classes gives.
+    """Whether two classes differ in their correlation by more than a random assignment to classes gives.
 
     Attributes
     ----------
@@ -148,6 +161,8 @@ class CorrelationTest:
         As `distance_p`, of its absolute value.
     permutations : int
         All different ones if they are few.
+    exchanged : {"specimens", "images"}
+        What is assigned to classes.
     """
 
     first: str
@@ -158,19 +173,22 @@ class CorrelationTest:
     characteristic_difference_px: int
     characteristic_p: float
     permutations: int
+    exchanged: str
 
 
 def compare_correlations(
     first: ClassCorrelation, second: ClassCorrelation, *, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> CorrelationTest | None:
-    """Test two classes by permuting the images between them.
+    """Test two classes by permuting specimens, or images, between them.
 
-    What is exchanged are images. If a class is also a specimen or a session, the test says that these differ, not why.
+    Specimens are exchanged as wholes where both classes have at least 4, and images where they have not. Images of one
+    specimen are alike: exchanged one by one, they make specimens that differ look like classes that do. If a class is
+    also a session, the test says that these differ, not why.
 
     Returns
     -------
     CorrelationTest or None
-        None if a class has fewer than 3 images.
+        None if a class has fewer than 4 specimens and fewer than 3 images.
 
     Raises
     ------
@@ -185,10 +203,12 @@ def compare_correlations(
     if first.total.r_max != second.total.r_max:
         msg = f"classes were counted up to {first.total.r_max} and {second.total.r_max} px; wanted the same distance"
         raise InputError(msg)
-    sizes = len(first.units), len(second.units)
+    by_specimens = min(len(first.specimens), len(second.specimens)) >= FEWEST_SPECIMENS
+    units = (first.specimens, second.specimens) if by_specimens else (first.units, second.units)
+    sizes = len(units[0]), len(units[1])
     if min(sizes) < FEWEST_UNITS:
         return None
-    counts = np.stack([unit.differences.counts for unit in (*first.units, *second.units)]).astype(np.float64)
+    counts = np.stack([unit.differences.counts for unit in (*units[0], *units[1])]).astype(np.float64)
     statistics = [_statistics(chosen, counts) for chosen in _assignments(sizes, permutations, seed)]
     distances, differences = (np.array(values) for values in zip(*statistics, strict=True))
     return CorrelationTest(
@@ -200,11 +220,12 @@ def compare_correlations(
         int(differences[0]),
         _share_beyond(np.abs(differences)),
         len(distances),
+        "specimens" if by_specimens else "images",
     )
 
 
 def _assignments(sizes: tuple[int, int], permutations: int, seed: int) -> list[NDArray[np.bool_]]:
-    """Return which images form the first class: as it is, then all others or a random sample of them."""
+    """Return which of all units form the first class: as it is, then all others or a random sample of them."""
     every = sum(sizes)
     actual = np.arange(every) < sizes[0]
     if comb(every, sizes[0]) <= permutations + 1:
