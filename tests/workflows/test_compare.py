@@ -17,8 +17,9 @@ from cemvis.cli import main
 from cemvis.errors import CemvisWarning, FileFormatError, InputError, OutputExistsError
 from cemvis.models.map_classifier import MAP_TRAINING
 from cemvis.workflows import _compare_steps, compare
-from cemvis.workflows._compare_correlation import elsewhere
+from cemvis.workflows._compare_correlation import Explained, correlate, elsewhere
 from cemvis.workflows._compare_explained import read_explained, write_held_out
+from cemvis.workflows._compare_findings import findings, warnings_of
 from cemvis.workflows._compare_steps import Steps
 from cemvis.workflows._npm_maps import read_map_set
 from npm_maps import write_classes
@@ -70,6 +71,7 @@ def test_different_textures_are_told_explained_and_correlated(done) -> None:
     assert rows_of(found, "accuracy of the nearest mean by porosity, specimen left out")
     (whole,) = rows_of(found, "distance of the correlations of whole maps")
     assert whole["value"] > 0.02
+    assert "with specimens exchanged, p " in whole["beside"]
     for of in ("whole maps", "characteristic regions", "the same masks on other maps"):
         assert len(rows_of(found, f"correlation length of {of}")) == 2
     assert (output / "report.html").stat().st_size > 20_000
@@ -134,10 +136,29 @@ def test_a_resumed_run_does_no_step_twice(done, root, monkeypatch) -> None:
     assert ran == ["shared"]
 
 
-def test_what_is_there_is_not_replaced(done, root) -> None:
+def test_what_is_there_is_not_replaced(done, root, tmp_path) -> None:
     _, output = done
     with pytest.raises(OutputExistsError, match=r"already holds report\.html"):
         compare.compare([root], output, CONFIG)
+    for name in ("findings.csv", "held_out.csv"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / name).write_text("mine")
+        with pytest.raises(OutputExistsError, match=rf"already holds {name}"):
+            compare.compare([root], tmp_path / name, CONFIG)
+        assert (tmp_path / name / name).read_text() == "mine"
+
+
+def test_what_an_earlier_run_said_goes_when_a_new_one_begins(root, tmp_path, monkeypatch) -> None:
+    for name in compare.FILES:
+        (tmp_path / name).write_text("of before")
+
+    def fails(*_args: object, **_settings: object) -> None:
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr(Steps, "run", fails)
+    with pytest.raises(RuntimeError, match="stopped"):
+        compare.compare([root], tmp_path, CONFIG, overwrite=True)
+    assert not [name for name in compare.FILES if (tmp_path / name).exists()]
 
 
 def test_tables_of_another_set_of_maps_are_refused(done, root, tmp_path) -> None:
@@ -158,6 +179,42 @@ def test_each_mask_goes_to_another_image() -> None:
         assert (found != np.arange(len(images))).all()
         if 2 * np.bincount(images).max() <= len(images):
             assert (images[found] != images).all()
+
+
+def test_one_map_has_no_other_for_its_mask(root) -> None:
+    maps = read_map_set([root], size_px=64)
+    labels = maps.labels()
+    indices = np.array([0, *np.flatnonzero(labels == 1)[:3]])
+    explained = Explained(indices, np.ones((4, 64, 64), bool))
+    found = correlate(maps, explained, whole=[0, int(indices[-1])], sigma_px=None, r_max=8, seed=0, threads=1)
+    assert [each.name for each in found.found["regions"]] == list(maps.classes)
+    assert [each.name for each in found.found["foreign"]] == [maps.classes[1]]
+
+
+def test_a_finding_says_what_is_not_known_of_it(done) -> None:
+    _, output = done
+    files = {"baseline": "baseline.json", "classify": "classify.json", "explain": "explain.json"}
+    files |= {"correlation": "correlation.json", "shared": "shared.json"}
+    steps = {name: json.loads((output / name / file).read_text()) for name, file in files.items()}
+    row = steps["correlation"]["lengths"][0]
+    steps["correlation"]["lengths"] = [
+        row | {"characteristic_distinct": distinct, "characteristic_at_end": at_end}
+        for distinct, at_end in ((True, False), (False, False), (None, False), (True, True))
+    ]
+    steps["classify"]["results"]["mulf"]["scores"]["chance"] = 0.8  # of classes of 4 maps and 1
+    steps["correlation"]["lengths"][0]["correlation_um"] = None
+    rows = findings(steps, ["mulf"])
+    assert next(row["beside"] for row in rows if row["what"].startswith("correlation")) == "beyond what was counted"
+    assert rows[0]["beside"] == "chance 0.8"
+    beside = [row["beside"] for row in rows if row["what"].startswith("characteristic length")]
+    assert beside[:2] == ["", "no distinct minimum"]
+    assert beside[2].startswith("too few images")
+    assert beside[3].startswith("least at the largest distance")
+    tests = steps["correlation"]["tests"]
+    assert not any("exchanging images" in line for line in warnings_of(steps, list(LENGTHS)))
+    steps["correlation"]["tests"] = [each | {"exchanged": "images"} for each in tests]
+    (told,) = [line for line in warnings_of(steps, list(LENGTHS)) if "exchanging images" in line]
+    assert told.startswith("correlations of whole maps were tested")
 
 
 def test_steps_after_one_that_changed_are_done_again(tmp_path) -> None:
@@ -200,6 +257,14 @@ def test_a_step_that_failed_is_done_again(tmp_path) -> None:
 def test_settings_that_cannot_be_are_refused(change, message) -> None:
     with pytest.raises(InputError, match=message):
         replace(CONFIG, **change)
+
+
+@pytest.mark.parametrize("where", ["", "coarse/run"])
+def test_an_output_among_the_maps_is_refused(root, where) -> None:
+    before = sorted(root.rglob("*"))
+    with pytest.raises(InputError, match="choose a folder outside"):
+        compare.compare([root], root / where, CONFIG)
+    assert sorted(root.rglob("*")) == before
 
 
 def test_one_class_is_one_clear_line(root, tmp_path) -> None:

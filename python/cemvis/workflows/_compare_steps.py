@@ -1,15 +1,16 @@
-"""Which steps of a comparison are done already, so that a stopped run goes on where it was."""
+"""Which steps of a comparison are done already, so that a stopped run goes on where it was, and from what."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cemvis import __version__
 from cemvis._files import access_errors, write_text
+from cemvis.errors import InputError
 
 STEPS = ".steps.json"
 
@@ -57,3 +58,23 @@ def _read(path: Path) -> dict[str, str]:
     except ValueError:
         return {}
     return {str(name): str(value) for name, value in record.items()} if isinstance(record, dict) else {}
+
+
+def check_outside(output: Path, sources: Sequence[Path]) -> None:
+    """Refuse an output in a source, where a resumed run would take it for a class of maps.
+
+    Raises
+    ------
+    InputError
+    """
+    for source in sources:
+        if output.resolve().is_relative_to(Path(source).resolve()):
+            msg = f"output {output} is the source {source} or lies in it; choose a folder outside"
+            raise InputError(msg)
+
+
+def listing(source: Path) -> list[tuple[str, int, int]]:
+    """Return names, sizes and times of what lies in a source: what a calibration would be made of."""
+    with access_errors(source, doing="read"):
+        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+        return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

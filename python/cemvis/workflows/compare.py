@@ -16,8 +16,9 @@ from cemvis.models.pore_network import CHANNELS
 from cemvis.models.trainer_config import TrainerConfig
 from cemvis.workflows._classify_files import model_name
 from cemvis.workflows._compare_correlation import correlate
-from cemvis.workflows._compare_explained import read_explained, write_held_out
+from cemvis.workflows._compare_explained import HELD_OUT, read_explained, write_held_out
 from cemvis.workflows._compare_files import (
+    FINDINGS,
     PAGE,
     SUMMARY,
     summary,
@@ -26,7 +27,7 @@ from cemvis.workflows._compare_files import (
     write_summary,
 )
 from cemvis.workflows._compare_shared import find_patterns
-from cemvis.workflows._compare_steps import STEPS, Steps
+from cemvis.workflows._compare_steps import STEPS, Steps, check_outside, listing
 from cemvis.workflows._explain_result import spread_over
 from cemvis.workflows._npm_maps import MICF_SIGMA_PX, SIZE_PX, MapSet, read_map_set
 
@@ -34,6 +35,7 @@ __all__ = ["CompareConfig", "CompareResult", "compare"]
 
 Progress = Callable[[str, int, int], None]
 
+FILES = (PAGE, SUMMARY, FINDINGS, HELD_OUT)
 FOLDERS = ("npm", "baseline", "classify", "explain", "correlation", "shared")
 WHOLE_MAPS, EXPLAINED_MAPS = 100, 40
 
@@ -151,16 +153,19 @@ def compare(
     Raises
     ------
     InputError
-        If there are too few classes, images or maps, or settings do not fit.
+        If there are too few classes, images or maps, settings do not fit, or the output lies in a source.
     OutputExistsError
         If an output is there and neither `overwrite` nor ``config.resume`` is set.
     PixelSizeError, FileAccessError, FileFormatError, TrainingError
     """
     config, output = config or CompareConfig(), Path(output)
-    check_free(output, (PAGE, SUMMARY, STEPS, *FOLDERS), overwrite=overwrite or config.resume)
+    check_outside(output, sources)
+    check_free(output, (*FILES, STEPS, *FOLDERS), overwrite=overwrite or config.resume)
     with access_errors(output):
         output.mkdir(parents=True, exist_ok=True)
-        (output / SUMMARY).unlink(missing_ok=True)
+        # What an earlier run says of all steps must not stand beside those of a run that stops half way.
+        for name in FILES:
+            (output / name).unlink(missing_ok=True)
     run = _Run([Path(source) for source in sources], output, config, progress)
     run.maps = run.calibrated()
     run.baseline()
@@ -186,7 +191,7 @@ class _Run:
             from cemvis.workflows.npm import NpmConfig, npm
 
             npm_config = replace(NpmConfig(figures=False), pixel_size=config.pixel_size)
-            made_of = {"sources": [_listing(source) for source in self.sources], "pixel_size": config.pixel_size}
+            made_of = {"sources": [listing(source) for source in self.sources], "pixel_size": config.pixel_size}
             folder = self.output / "npm"
             self.steps.run(
                 "npm",
@@ -313,10 +318,3 @@ class _Run:
     def _told(self, stage: str) -> Callable[[int, int], None] | None:
         progress = self.progress
         return None if progress is None else lambda done, steps: progress(stage, done, steps)
-
-
-def _listing(source: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of what lies in a source: what a calibration would be made of."""
-    with access_errors(source, doing="read"):
-        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-        return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
