@@ -38,6 +38,12 @@ def test_the_matrix_is_drawn_before_and_after_with_its_groups() -> None:
     assert not given.patches
     boxes = [(each.get_x(), each.get_y(), each.get_width(), each.get_height()) for each in ordered.patches]
     assert boxes == [(0.5, 0.5, 2, 2), (3.5, 3.5, 3, 3)]
+    for number, text in enumerate(ordered.texts):
+        box, panel = text.get_window_extent(), ordered.get_window_extent()
+        assert text.get_text().strip() == str(number + 1)
+        assert panel.x0 <= box.x0 <= box.x1 <= panel.x1
+        assert panel.y0 <= box.y0 <= box.y1 <= panel.y1
+    assert len(ordered.texts) == 2
     assert "20.25" in given.get_title()
     assert "12.5" in ordered.get_title()
     assert bar.get_ylabel().startswith("Difference")

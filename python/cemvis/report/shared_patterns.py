@@ -82,9 +82,9 @@ def patterns_figure(
     title, caption : str
     """
     columns = max(len(each.patterns) for each in found.values())
-    step = NAME_IN + HEAD_IN + OVERLAY_IN
+    step = NAME_IN + HEAD_IN + OVERLAY_IN + GAP_IN
     wide = columns * (OVERLAY_IN + GAP_IN) + BAR_IN + BAR_SIDE_IN
-    figure, top = _page(wide, len(found) * step + GAP_IN, title, caption)
+    figure, top = _page(wide, len(found) * step, title, caption)
     everything = np.concatenate([pattern.overlay.ravel() for each in found.values() for pattern in each.patterns])
     highest = float(np.percentile(everything, HIGHEST_PERCENT)) or 1.0
     for row, (name, each) in enumerate(found.items()):
@@ -99,7 +99,9 @@ def patterns_figure(
             if pixel_size_um is not None and row == column == 0:
                 add_scale_bar(axes)
     left = MARGIN_IN + columns * (OVERLAY_IN + GAP_IN)
-    bar = style.add_axes_in(figure, left, top + NAME_IN + HEAD_IN, BAR_IN, len(found) * step - NAME_IN - HEAD_IN)
+    bar = style.add_axes_in(
+        figure, left, top + NAME_IN + HEAD_IN, BAR_IN, len(found) * step - NAME_IN - HEAD_IN - GAP_IN
+    )
     _colour_bar(figure, bar, drawn, "Overlay sR, with the contour's level (colours by square root)", extend="max")
     for level in {each.level for each in found.values()}:
         if level <= highest:
@@ -161,12 +163,23 @@ def _draw_matrix(axes: Axes, matrix: Floats, ends: tuple[float, float]) -> AxesI
 
 def _mark_group(axes: Axes, pattern: SharedPattern, number: int) -> None:
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     start, stop = pattern.group.start + 0.5, pattern.group.stop + 0.5
     axes.add_patch(Rectangle((start, start), stop - start, stop - start, fill=False, edgecolor=GROUP_COLOUR, lw=1.4))
-    # On the side of the diagonal where there is room inside the matrix.
+    # Beside the diagonal on the side where there is room inside the matrix, whatever colour is there.
+    early = start + stop < axes.get_xlim()[1]
+    across, down = (stop, start) if early else (start, stop)
     axes.text(
-        stop, start, f" {number + 1}", color=GROUP_COLOUR, fontsize=style.TEXT_PT, weight="bold", va="top", clip_on=True
+        across,
+        down,
+        f" {number + 1} ",
+        color=GROUP_COLOUR,
+        fontsize=style.TEXT_PT,
+        weight="bold",
+        path_effects=[withStroke(linewidth=2, foreground="white")],
+        ha="left" if early else "right",
+        va="top" if early else "bottom",
     )
 
 
