@@ -127,6 +127,13 @@ def test_equal_things_and_single_ones() -> None:
     assert annealed_order(np.zeros((9, 9)), moves=1_000).cost == 0
 
 
+def test_starts_may_be_rows_of_an_array() -> None:
+    weights = row_distances(differences(6))
+    starts = np.array([range(6), range(5, -1, -1)])
+    found = annealed_order(weights, starts, restarts=0, moves=100)
+    assert found.start_costs == (path_cost(weights), path_cost(weights))
+
+
 @pytest.mark.parametrize(
     ("weights", "more", "told"),
     [
@@ -138,6 +145,7 @@ def test_equal_things_and_single_ones() -> None:
         (np.array([[0, 1.0], [2, 0]]), {}, "not symmetric"),
         (np.array([[0, -1.0], [-1, 0]]), {}, "wanted numbers from 0"),
         (np.zeros((3, 3)), {"starts": [np.array([0, 1, 1])]}, "an order of 3 things"),
+        (1e308 * (1 - np.eye(3)), {}, "sum along a path is finite"),
         (np.zeros((3, 3)), {"starts": [np.array([0, 1])]}, "an order of 3 things"),
         (np.zeros((3, 3)), {"starts": [np.array([0.0, 1.0, 2.0])]}, "an order of 3 things"),
         (np.zeros((3, 3)), {"restarts": 0}, "no starts and no restarts"),

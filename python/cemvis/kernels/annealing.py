@@ -175,7 +175,7 @@ def annealed_order(
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not 0 <= number <= most:
             msg = f"{name} is {number!r}; wanted a whole number from 0 to {most}"
             raise InputError(msg)
-    if not starts and restarts == 0:
+    if len(starts) == 0 and restarts == 0:
         msg = "there are no starts and no restarts; wanted at least one"
         raise InputError(msg)
     rng = np.random.default_rng(seed)
@@ -231,6 +231,9 @@ def _symmetric(matrix: NDArray[np.generic], *, name: str) -> NDArray[np.generic]
         raise InputError(msg)
     if matrix.dtype.kind == "f" and not np.isfinite(matrix).all():
         msg = f"{name} holds NaN or infinity; wanted finite numbers"
+        raise InputError(msg)
+    if matrix.dtype.kind == "f" and np.abs(matrix).max() > np.finfo(np.float64).max / len(matrix):
+        msg = f"{name} holds {np.abs(matrix).max():g}; wanted numbers whose sum along a path is finite"
         raise InputError(msg)
     if not np.array_equal(matrix, matrix.T):
         msg = f"{name} is not symmetric; wanted the same difference both ways"

@@ -38,7 +38,8 @@ def difference_matrix(
     Parameters
     ----------
     maps : (n, pixels) or (n, rows, cols) uint8, uint16, float32 or float64
-        Any view; memory-mapped arrays are read once, block by block.
+        Any view; memory-mapped arrays are read once, block by block. A view (n, rows, cols) of parts of rows is copied
+        as a whole first.
     others : (m, ...) of the same dtype and pixels, optional
         By default `maps` themselves: each pair is then summed once.
     onto : (n, m) uint64 or float64, optional

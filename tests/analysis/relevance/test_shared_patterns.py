@@ -203,6 +203,7 @@ RELEVANCE, LEVELS, _ = planted(12)
         (RELEVANCE * 0, LEVELS, {}, "some above it"),
         (LEVELS, LEVELS, {}, "floating-point"),
         (RELEVANCE[:5], LEVELS[:5], {}, "out of 5 maps"),
+        (RELEVANCE, LEVELS, {"level": np.nan}, "level is nan"),
         (RELEVANCE, LEVELS, {"quantile": 1.5}, "quantile from 0 to 1"),
         (RELEVANCE, LEVELS, {"quantile": 0.5, "level": 1e-6}, "wanted one of them"),
     ],
@@ -220,3 +221,6 @@ def test_what_a_null_refuses() -> None:
         null_fractions(RELEVANCE, LEVELS, found, draws=0)
     with pytest.raises(InputError, match="whose patterns were found"):
         null_fractions(RELEVANCE[:9], LEVELS[:9], found)
+    for levels in (LEVELS[:9], LEVELS[:, :5], LEVELS / 255):
+        with pytest.raises(InputError, match="wanted uint8 of the same shape"):
+            null_fractions(RELEVANCE, levels, found, kind="exchanged", draws=1)

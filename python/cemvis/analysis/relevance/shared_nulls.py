@@ -102,6 +102,9 @@ def null_fractions(
     if len(relevance) != len(found.differences) or relevance.shape[1:] != found.patterns[0].overlay.shape:
         msg = f"relevance is {relevance.shape}; wanted the maps whose patterns were found"
         raise InputError(msg)
+    if levels.shape != relevance.shape or levels.dtype != np.uint8:
+        msg = f"levels are {levels.shape} {levels.dtype}, relevance {relevance.shape}; wanted uint8 of the same shape"
+        raise InputError(msg)
     rng = np.random.default_rng(seed)
     maps = normalised_relevance(relevance)
     fractions = np.empty((draws, len(found.patterns)))

@@ -199,6 +199,9 @@ def shared_patterns(
     if search.quantile is not None and (search.level is not None or not 0 <= search.quantile <= 1):
         msg = f"quantile is {search.quantile}, level {search.level}; wanted one of them, a quantile from 0 to 1"
         raise InputError(msg)
+    if search.level is not None and not np.isfinite(search.level):
+        msg = f"level is {search.level}; wanted a finite number"
+        raise InputError(msg)
     maps = normalised_relevance(relevance)
     return patterns_of_normalised(maps, levels, search, threads=threads)
 
