@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cemvis.analysis.porosity.compound import Compound
 from cemvis.errors import InputError
 
-DEGREES = range(2, 7)
-_DOUBT = 0.05
+USUAL_DEGREE, MOST_DEGREE, LEAST_DEGREE = 5, 6, 2
+_DOUBT = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,16 @@ def fitted_curve(
     errors: Sequence[float],
     grid: Sequence[float],
     porosity: Sequence[float],
+    *,
+    degree: int = USUAL_DEGREE,
 ) -> CurveFit:
-    """Fit polynomials by weighted least squares, and take the lowest degree that the points do not contradict.
+    """Fit a polynomial by weighted least squares, of a higher degree if the points contradict it at 1 %.
 
-    Where even the highest is contradicted, its errors are widened by the root of chi squared per degree of freedom.
+    The lowest degree that is not contradicted would do for very many electrons alone: with fewer it is one whose bias
+    the points are too uncertain to show, and at 200,000 electrons a point, intervals of 95 % held the truth in 47 to
+    70 % of cases (1 to 15 keV); with degree 5 in 94 to 96 %. Where the fit falls somewhere, which few electrons can
+    bring about, a lower degree is taken. Where the highest is contradicted, its errors are widened by the root of chi
+    squared per degree of freedom.
 
     Parameters
     ----------
@@ -59,18 +65,36 @@ def fitted_curve(
         Mass fraction, coefficient and standard error of each point.
     grid, porosity
         Where the fit is wanted, as mass fractions and as porosities, from 0 to 1.
+    degree
+        To begin with, 2 to 6.
     """
+    for tried in range(degree, MOST_DEGREE + 1):
+        fit = _fit(at, eta, errors, grid, porosity, tried)
+        if fit.agreement > _DOUBT:
+            break
+    for tried in range(degree - 1, LEAST_DEGREE - 1, -1):
+        if (np.diff(fit.eta) > 0).all():
+            break
+        fit = _fit(at, eta, errors, grid, porosity, tried)
+    return fit
+
+
+def _fit(
+    at: Sequence[float],
+    eta: Sequence[float],
+    errors: Sequence[float],
+    grid: Sequence[float],
+    porosity: Sequence[float],
+    degree: int,
+) -> CurveFit:
     from scipy.stats import chi2
 
     weights = 1.0 / np.asarray(errors)
-    for degree in DEGREES:
-        powers = np.vander(at, degree + 1, increasing=True) * weights[:, None]
-        factors, *_ = np.linalg.lstsq(powers, np.asarray(eta) * weights, rcond=None)
-        misfit = float(np.sum((powers @ factors - np.asarray(eta) * weights) ** 2))
-        freedom = len(at) - degree - 1
-        agreement = float(chi2.sf(misfit, freedom))
-        if agreement > _DOUBT:
-            break
+    powers = np.vander(at, degree + 1, increasing=True) * weights[:, None]
+    factors, *_ = np.linalg.lstsq(powers, np.asarray(eta) * weights, rcond=None)
+    misfit = float(np.sum((powers @ factors - np.asarray(eta) * weights) ** 2))
+    freedom = len(at) - degree - 1
+    agreement = float(chi2.sf(misfit, freedom))
     spread = np.linalg.inv(powers.T @ powers)
     if agreement <= _DOUBT:
         spread *= misfit / freedom
