@@ -45,6 +45,20 @@ def test_several_features_count_alike_whatever_their_units() -> None:
     assert both > one
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_means_and_scales_are_of_the_maps_that_are_left(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(np.repeat(np.arange(9), rng.integers(1, 6, 9)))
+    labels = groups % 3
+    values = rng.normal(size=(groups.size, 2)) * [1, 1e4] + [0.2, 1e5] + 0.5 * labels[:, None]
+    found = nearest_mean(values, labels, left_out=groups)
+    for at in range(groups.size):
+        left = groups != groups[at]
+        means = np.stack([values[left & (labels == k)].mean(axis=0) for k in range(3)])
+        sd = np.sqrt(((values - means[labels])[left] ** 2).sum(axis=0) / (left.sum() - 3))
+        assert found[at] == np.argmin((((values[at] - means) / sd) ** 2).sum(axis=1))
+
+
 def test_labels_at_random_are_guessed_by_chance_when_the_own_group_is_left_out() -> None:
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(120), 5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cemvis.errors import InputError
 
-
+_ROUNDING = 1e-7  # of the range: sums of squares are no more exact
 DEALS = 199
 """How often classes are dealt out anew for a p-value."""
 
@@ -86,33 +86,32 @@ def nearest_mean(
     InputError
         If a class has no maps besides a group of its own, so that nothing is left to judge by.
     """
+    classes, many = int(labels.max()) + 1, labels.size
+    middle = features - features.mean(axis=0)
     if left_out is None:
-        return _nearest(features, _fit(features, labels, int(labels.max()) + 1))
-    predicted = np.empty(len(labels), np.intp)
-    for group in np.unique(left_out):
-        mine = left_out == group
-        means = _fit(features[~mine], labels[~mine], int(labels.max()) + 1)
-        predicted[mine] = _nearest(features[mine], means)
-    return predicted
-
-
-def _fit(
-    features: NDArray[np.float64], labels: NDArray[np.intp], classes: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    counts = np.bincount(labels, minlength=classes)
+        groups, judged = 1, np.zeros(many, np.intp)
+    else:
+        numbers, judged = np.unique(left_out, return_inverse=True)
+        groups = numbers.size
+    # What each class holds without a group is what it holds in all less its part in the group.
+    cell = judged * classes + labels
+    held = np.stack(
+        [
+            np.bincount(cell, weights=column, minlength=groups * classes).reshape(groups, classes)
+            for column in (None, *middle.T, *(middle**2).T)
+        ],
+        axis=-1,
+    )
+    held = held.sum(axis=0, keepdims=True) - (held if left_out is not None else 0)
+    counts, sums, squares = np.split(held, [1, 1 + features.shape[1]], axis=-1)
     if not counts.all():
-        msg = f"class {int(np.argmin(counts))} has maps of one group only; without it nothing is left to judge it by"
+        number = int(np.argwhere(counts[..., 0] == 0)[0, 1])
+        msg = f"class {number} has maps of one group only; without it nothing is left to judge it by"
         raise InputError(msg)
-    means = np.stack([features[labels == number].mean(axis=0) for number in range(classes)])
-    within = ((features - means[labels]) ** 2).sum(axis=0) / max(1, len(labels) - classes)
-    return means, np.where(within > 0, np.sqrt(within), 1.0)
-
-
-def _nearest(
-    features: NDArray[np.float64], fitted: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> NDArray[np.intp]:
-    means, scale = fitted
-    apart = (features[:, None, :] - means[None]) / scale
+    means = sums / counts
+    within = (squares - sums * means).sum(axis=1) / np.maximum(1, counts.sum(axis=1) - classes)
+    scale = np.where(within > (_ROUNDING * np.ptp(features, axis=0)) ** 2, np.sqrt(np.maximum(within, 0)), 1.0)
+    apart = (middle[:, None, :] - means[judged]) / scale[judged][:, None, :]
     nearest: NDArray[np.intp] = np.argmin((apart**2).sum(axis=2), axis=1)
     return nearest
 
