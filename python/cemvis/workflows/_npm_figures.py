@@ -78,6 +78,9 @@ def _greys(image: MappedImage) -> Greys:
     high = max([ends[1], *flat_greys[-1:]])
     # No narrower than what the flat places were counted in.
     width = max(1, round(sample.step), -(-int(high - low + 1) // _HISTOGRAM_BINS))
+    # 12 bit stretched to 16 uses every 16th grey: bins that hold one or two of them in turn would make a comb.
+    apart = int(np.gcd.reduce(np.diff(np.flatnonzero(image.greys[ends[0] : ends[1] + 1])), initial=0)) or 1
+    width = -(-width // apart) * apart
     edges = low - 0.5 + width * np.arange(int(high - low) // width + 2)
     counts = [
         np.histogram(at, edges, weights=values)[0].astype(np.float64)

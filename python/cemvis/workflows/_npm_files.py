@@ -124,7 +124,8 @@ def sizes_frame(images: Sequence[MappedImage]) -> pd.DataFrame:
                     "share_below": float(areas[: number + 1].sum() / total),
                 }
             )
-    return pd.DataFrame(rows)
+    names = ("file", "diameter_from_um", "diameter_to_um", "pores", "area_um2", "share_of_pore_area", "share_below")
+    return pd.DataFrame(rows, columns=list(names))
 
 
 def image_notes(images: Sequence[MappedImage], config: NpmConfig) -> list[str]:
