@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from cemvis.analysis.relevance import baseline_of, perturbation_curves, verdicts
-from cemvis.analysis.relevance.faithfulness import Curves, random_relevance, verdicts_frame
+from cemvis.analysis.relevance.faithfulness import LEAST_IMAGES, Curves, Verdict, random_relevance, verdicts_frame
 from cemvis.errors import InputError
 
 FRACTIONS = (0.0, 0.1, 0.25, 0.5, 1.0)
@@ -87,6 +87,29 @@ def test_true_relevance_is_more_faithful_than_noisy_than_none() -> None:
     assert verdicts(curves, resamplings=300) == found
     frame = verdicts_frame(found)
     assert frame["as_good_as_best"].tolist() == [True, True, False, False]
+
+
+def test_few_images_give_no_intervals() -> None:
+    weight, images = weights(), np.random.default_rng(2).random((LEAST_IMAGES, 10, 10))
+
+    def found(count: int) -> tuple[Verdict, ...]:
+        some = images[:count]
+        return verdicts(
+            {
+                name: perturbation_curves(scored_by(weight), some, 0 * some, relevance)
+                for name, relevance in (("true", some * weight), ("random", random_relevance(some.shape, seed=4)))
+            },
+            resamplings=200,
+        )
+
+    for count in (1, LEAST_IMAGES - 1):
+        few = found(count)
+        assert np.isnan([(each.low, each.high, each.behind_low, each.behind_high) for each in few]).all()
+        assert all(each.as_good for each in few)
+        assert few[1].behind > 0
+    best, other = found(LEAST_IMAGES)
+    assert best.low < best.high
+    assert not other.as_good
 
 
 def test_faithfulness_of_one_pixel_that_is_all() -> None:

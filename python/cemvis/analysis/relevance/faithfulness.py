@@ -36,6 +36,8 @@ FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 BLUR_PX = 10.0
 RANDOM = "random order"
 RESAMPLINGS = 2000
+LEAST_IMAGES = 5
+"""Fewer of them, resampled, give intervals that are far too narrow: none are given."""
 
 
 def baseline_of(images: Floats, kind: Baseline = "blurred", *, black: float = 0.0, blur_px: float = BLUR_PX) -> Floats:
@@ -128,10 +130,7 @@ def perturbation_curves(
     if not images.shape == baseline.shape == relevance.shape or images.ndim != 3:
         msg = f"images {images.shape}, baseline {baseline.shape}, relevance {relevance.shape}; wanted one shape"
         raise InputError(msg)
-    steps = np.asarray(fractions, dtype=np.float64)
-    if steps.ndim != 1 or len(steps) < 2 or steps[0] != 0 or steps[-1] != 1 or np.any(np.diff(steps) <= 0):
-        msg = f"fractions are {list(fractions)}; wanted them rising from 0 to 1"
-        raise InputError(msg)
+    steps = check_fractions(fractions)
     place = _places(stack_of(relevance), block_px)
     whole, bare = scored(images), scored(baseline)
     deletion, insertion = (np.empty((len(images), len(steps))) for _ in range(2))
@@ -143,6 +142,15 @@ def perturbation_curves(
         deletion[:, index] = scored(np.where(taken, baseline, images))
         insertion[:, index] = scored(np.where(taken, images, baseline))
     return Curves(steps, deletion, insertion)
+
+
+def check_fractions(fractions: Sequence[float]) -> Floats:
+    """Return fractions as float64; raises `InputError` unless they rise from 0 to 1."""
+    steps = np.asarray(fractions, dtype=np.float64)
+    if steps.ndim != 1 or len(steps) < 2 or steps[0] != 0 or steps[-1] != 1 or not np.all(np.diff(steps) > 0):
+        msg = f"fractions are {list(fractions)}; wanted them rising from 0 to 1"
+        raise InputError(msg)
+    return steps
 
 
 def _places(relevance: Floats, block_px: int) -> Floats:
@@ -178,11 +186,11 @@ class Verdict:
         0; at 1 the score would fall to the baseline's with the first pixels; more where pixels that speak against the
         score are told from others, and stay to the last.
     low, high : float
-        Of `faithfulness`, by resampling maps.
+        Of `faithfulness`, by resampling maps; NaN of fewer than `LEAST_IMAGES`.
     behind : float
         By how much the best method's is larger; 0 for that one.
     behind_low, behind_high : float
-        Of `behind`, on the same resampled maps: a tie where they enclose 0.
+        Of `behind`, on the same resampled maps: a tie where they enclose 0; NaN of fewer than `LEAST_IMAGES`.
     """
 
     method: str
@@ -197,8 +205,8 @@ class Verdict:
 
     @property
     def as_good(self) -> bool:
-        """Whether the best method cannot be told from this one."""
-        return self.behind_low <= 0
+        """Whether the best method cannot be told from this one; on too few images it never can."""
+        return not self.behind_low > 0
 
 
 def verdicts(
@@ -239,8 +247,9 @@ def verdicts(
     for name in order:
         deletion, insertion = curves[name].areas
         behind = faithful[order[0]] - faithful[name]
-        low, high = np.nanquantile(faithful[name], ends) if np.isfinite(faithful[name]).any() else (np.nan, np.nan)
-        near, far = np.nanquantile(behind, ends) if np.isfinite(behind).any() else (np.nan, np.nan)
+        low, high, near, far = [np.nan] * 4
+        if count >= LEAST_IMAGES and np.isfinite(faithful[name]).any():
+            (low, high), (near, far) = np.nanquantile(faithful[name], ends), np.nanquantile(behind, ends)
         numbers = (deletion.mean(), insertion.mean(), faithful[name][0], low, high, behind[0], near, far)
         result.append(Verdict(name, *(float(each) for each in numbers)))
     return tuple(result)
