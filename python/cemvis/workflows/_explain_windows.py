@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cemvis.errors import GreyScaleError, InputError
-from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
+from cemvis.errors import InputError
 from cemvis.images.micrograph import Micrograph, open_micrograph
 from cemvis.images.pixel_size import PixelSize
 from cemvis.kernels.tiling import gather_windows
@@ -18,8 +18,10 @@ from cemvis.models.explain.explanation import Score, ScoreKind
 from cemvis.models.explain.methods import Reading
 from cemvis.models.model import UNITS, Model
 from cemvis.workflows._explain_subjects import Floats, Levels, Picture, Subjects
-from cemvis.workflows._map_inputs import image_origin
+from cemvis.workflows._map_grey import matched_grey
+from cemvis.workflows._map_inputs import image_origin, notes_on
 from cemvis.workflows._map_network_plan import fitted_layout
+from cemvis.workflows._map_plan import pixel_size_warning
 from cemvis.workflows._map_result import Anchors
 
 
@@ -108,9 +110,11 @@ def window_subjects(
         um = image.require_pixel_size().um
         layout = fitted_layout(network.layout, pixel_size_um=um, model_pixel_size_um=model.pixel_size_um)
         corners = [_corner(place, um, layout.window_px, image) for place in places]
-        transform = _transform(image, model, anchors)
+        if (warning := pixel_size_warning(um, model.pixel_size_um)) is not None:
+            warnings.warn(warning, stacklevel=2)
+        transform = matched_grey(image, model, anchors)
         pixels = [image.read(row, col, layout.window_px, layout.window_px) for row, col in corners]
-        origin, brightest = image_origin(image), float(np.iinfo(image.dtype).max)
+        origin, notes, brightest = image_origin(image), notes_on(image), float(np.iinfo(image.dtype).max)
     grey_mean, grey_sd = network.standard_on(transform)
     middle = (layout.window_px - 1) / 2
 
@@ -133,7 +137,7 @@ def window_subjects(
         ("dark", "bright"),
         read,
         {"model": {"properties": list(network.targets), "sha256": model.digest}, "mosaic": origin},
-        (transform.note,) if transform.note else (),
+        tuple(note for note in (*notes, transform.note, str(warning or "")) if note),
     )
 
 
@@ -149,21 +153,6 @@ def _corner(place: Place, um: float, window_px: int, image: Micrograph) -> tuple
         )
         raise InputError(msg)
     return row, col
-
-
-def _transform(image: Micrograph, model: Model, anchors: Anchors) -> GreyTransform:
-    if anchors == "none":
-        return transform_to(model.grey_scale, None)
-    if isinstance(anchors, GreyScale):
-        return transform_to(model.grey_scale, anchors)
-    fit = measure_anchors(image)
-    if fit.scale is None:
-        msg = (
-            f"the mosaic's grey scale cannot be matched with the model's: {fit.note}; give the grey levels of its "
-            "matrix and clinker with --anchors MATRIX,CLINKER, or use it as it is with --anchors none"
-        )
-        raise GreyScaleError(msg)
-    return transform_to(model.grey_scale, fit)
 
 
 def _picture(number: int, mosaic: Path, corner: tuple[int, int], window_px: int, um: float) -> Picture:

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cemvis._checks import thread_count
@@ -15,19 +15,19 @@ from cemvis.errors import (
     DeviceMemoryError,
     FileAccessError,
     FileFormatError,
-    GreyScaleError,
     GreyScaleWarning,
     InputError,
 )
-from cemvis.images.grey_scale import GreyScale, GreyTransform, measure_anchors, transform_to
+from cemvis.images.grey_scale import GreyScale
 from cemvis.workflows._map_files import publish
+from cemvis.workflows._map_grey import matched_grey
 from cemvis.workflows._map_inputs import check_mask, image_origin, notes_on, path_of
 from cemvis.workflows._map_network_pass import Gatherer, NetworkGrids, NetworkJob, run_network
 from cemvis.workflows._map_network_plan import NetworkPlan, Tile, fitted_layout, in_words, plan_network
 from cemvis.workflows._map_pass import WindowGrids, sum_windows
 from cemvis.workflows._map_plan import BYTES_PER_CELL, Block, CellGrid, cell_grid, pixel_size_warning, plan_blocks
 from cemvis.workflows._map_predict import NetworkCells, Statistics, predict_cells, sampled
-from cemvis.workflows._map_result import Anchors, MapConfig, MapResult
+from cemvis.workflows._map_result import MapConfig, MapResult
 from cemvis.workflows._map_store import WorkFolder
 from cemvis.workflows._map_summary import origin_of
 from cemvis.workflows._map_write import Predicted, Prepared, Progress, write_files
@@ -179,7 +179,7 @@ def _prepare(
     if config.resume and not model.digest:
         msg = "resume needs a model from a file: one made in memory cannot be told from another"
         raise InputError(msg)
-    transform = _transform(image, model, config.anchors, thread_count(config.threads))
+    transform = matched_grey(image, model, config.anchors, threads=thread_count(config.threads))
     plan = plan_blocks(
         grid,
         image.chunk_shape,
@@ -258,28 +258,6 @@ def _unused_options(config: MapConfig) -> tuple[str, ...]:
     }
     given = [name for name, is_given in asked.items() if is_given]
     return (f"{', '.join(given)}: for networks, and this model has none",) if given else ()
-
-
-def _transform(image: Micrograph, model: Model, anchors: Anchors, threads: int) -> GreyTransform:
-    """Return the transform from the mosaic's grey scale to the model's, with a warning if it is uncertain."""
-    if anchors == "none":
-        return replace(transform_to(model.grey_scale, None), note="grey levels are used as they are, as was asked for")
-    if isinstance(anchors, GreyScale):
-        return transform_to(model.grey_scale, anchors)
-    fit = measure_anchors(image, threads=threads)
-    if fit.scale is None:
-        msg = (
-            f"the mosaic's grey scale cannot be matched with the model's: {fit.note}; give the grey levels of its "
-            "matrix and clinker with --anchors MATRIX,CLINKER, or use it as it is with --anchors none"
-        )
-        raise GreyScaleError(msg)
-    if not fit.reliable:
-        msg = (
-            f"the grey scale is uncertain ({fit.note}): all values may be off; give the grey levels of matrix and "
-            "clinker with --anchors MATRIX,CLINKER"
-        )
-        warnings.warn(msg, GreyScaleWarning, stacklevel=2)
-    return transform_to(model.grey_scale, fit)
 
 
 def _predict(job: Prepared, model: Model, windows: WindowGrids) -> Predicted:
