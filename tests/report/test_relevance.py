@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,16 +36,35 @@ def test_colours_say_side_and_amount() -> None:
 @pytest.mark.parametrize("empty", [False, True])
 def test_panels_of_an_image(empty: bool, tmp_path) -> None:
     figure = drawing.image_figure(
-        panels(empty=empty), pixel_size_um=0.052, sides=("low", "high"), porosity=True, title="A map", caption="Words."
+        panels(empty=empty), pixel_size_um=0.052, porosity=True, title="A map", caption="Words."
     )
     labels = [text.get_text() for text in figure.texts]
-    assert {"Nano-porosity map", "Relevance: red high, blue low", "Regions extracted", "A map"} <= set(labels)
+    assert {"Nano-porosity map", "Relevance", "Regions extracted", "A map"} <= set(labels)
     assert len(figure.axes) == 8
     extracted = figure.axes[4].images[0].get_array()
-    assert (np.asarray(extracted)[~panels(empty=empty).regions] == 1).all()
+    outside = np.asarray(extracted)[~panels(empty=empty).regions]
+    assert np.ptp(outside, axis=1).min() > 0.1  # no grey: white pores can be told from what is left out
     for name in ("one", "two"):
         save_png(figure, tmp_path / f"{name}.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_what_speaks_against_the_score_is_no_relevance() -> None:
+    one = panels()
+    signed = replace(one, relevance=np.where(one.regions, one.relevance, -5.0))
+    figure = drawing.image_figure(signed, pixel_size_um=0.052, porosity=True, title="T", caption="C")
+    drawn = np.asarray(figure.axes[1].images[0].get_array())
+    assert drawn[~one.regions].min() > 0.9
+
+
+def test_no_label_reaches_into_the_next_picture() -> None:
+    one = panels()
+    names = ("integrated gradients, random weights", "Grad-CAM", "i" * 60)
+    maps = dict.fromkeys(names, one.relevance)
+    figure = drawing.methods_figure(one.levels, maps, pixel_size_um=0.052, title="T", caption="C")
+    figure.canvas.draw()
+    widths = {text.get_text(): text.get_window_extent().width / figure.dpi for text in figure.texts}
+    assert max(widths[name] for name in names) < drawing.PANEL_IN + drawing.GAP_IN
 
 
 def test_methods_side_by_side() -> None:
@@ -62,6 +83,10 @@ def test_faithfulness_with_intervals() -> None:
     found = verdicts(curves, resamplings=20)
     figure = drawing.faithfulness_figure(curves, found, unit="logit", title="T", caption="C")
     deletion, insertion, bars = figure.axes
+    assert deletion.get_ylim() == insertion.get_ylim()
+    for axes, part in ((deletion, "deletion"), (insertion, "insertion")):
+        means = [getattr(each, part).mean(axis=0) for each in curves.values()]
+        assert axes.get_ylim()[0] < np.min(means) < np.max(means) < axes.get_ylim()[1]
     assert len(deletion.lines) == len(insertion.lines) == 2
     assert [text.get_text() for text in bars.get_yticklabels()] == [each.method for each in found]
     np.testing.assert_allclose(deletion.lines[0].get_ydata(), curves[found[0].method].deletion.mean(axis=0))
@@ -78,3 +103,4 @@ def test_the_middle() -> None:
 def test_names_of_files() -> None:
     assert drawing.file_stem("0.01 wt% GO / a") == "0.01-wt-GO-a"
     assert drawing.file_stem("..") == "all"
+    assert drawing.file_stems(["a b", "A-b", "c", "глина", "пісок"]) == ["a-b", "A-b-2", "c", "all", "all-2"]

@@ -12,7 +12,15 @@ import torch
 
 import cemvis
 from cemvis.analysis.relevance import characteristic_regions, isodata_threshold
-from cemvis.errors import FileAccessError, InputError, OutputExistsError, PixelSizeError
+from cemvis.errors import (
+    FileAccessError,
+    GreyScaleWarning,
+    InputError,
+    OutputExistsError,
+    PixelSizeError,
+    PixelSizeWarning,
+)
+from cemvis.images.ome_tiff import read_description
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.explain import deep_taylor
 from cemvis.models.map_classifier_file import save_class_model
@@ -20,6 +28,7 @@ from cemvis.models.model_file import save_model
 from cemvis.models.resnet_layout import ResNetLayout
 from cemvis.workflows._explain_result import spread_over
 from cemvis.workflows._explain_run import half_distance_px, rank_correlation
+from cemvis.workflows._npm_maps import read_map_set
 from cemvis.workflows.explain import ExplainConfig, Place, explain_images
 from class_models import learner_class_model, pore_class_model
 from networks import model_around, random_window_network
@@ -100,7 +109,44 @@ def test_the_summary_says_all(found) -> None:
     there = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
     assert there == {"explain.json", *summary["files"]}
     assert "class and specimen coincide" in summary["notes"]
-    assert set(summary["centre_bias"]) == {*CLASSES, "random weights"}
+    assert list(summary["centre_bias"]) == ["graphene", "plain", "random weights"]
+    assert summary["origin"]["maps"]["seen_in_training"] == {"maps": 0, "regions": 0}
+    assert any("compared on fewer than" in note for note in summary["notes"])
+    assert any(note.startswith("boundary features are") for note in summary["notes"])  # 32 px, not 384
+
+
+def test_means_are_of_each_class_and_say_of_how_many_maps(found) -> None:
+    result, output = found
+    frame = pd.read_csv(output / "maps.csv")
+    for name, rows in frame.groupby("class"):
+        maps = [tifffile.imread(output / "relevance" / f"{row}.tif").astype(float) for row in rows["name"]]
+        path = output / "mean" / f"{name}.tif"
+        np.testing.assert_allclose(tifffile.imread(path), np.mean([each / each.sum() for each in maps], 0), rtol=1e-4)
+        assert f'{{"maps": 4, "of": "{name}"}}' in read_description(path)
+    assert len(result.images) == 8
+
+
+def test_maps_that_the_classifier_was_trained_on_are_told(root, tmp_path) -> None:
+    maps = read_map_set([root], size_px=32)
+    [known] = {place.region for place in maps.places if place.specimen == "s0"}
+    chosen = [image for image, place in zip(maps.images(), maps.places, strict=True) if place.specimen == "s0"]
+    digests = tuple(maps.image_digests[image][:16] for image in sorted(set(chosen)))
+    trained = pore_class_model(CLASSES)
+    model = tmp_path / "seen.safetensors"
+    save_class_model(model, replace(trained, training=replace(trained.training, seen=digests)))
+    settings = replace(QUICK, compare=0)
+    result = explain_images([root], model, tmp_path / "out", settings)
+    [note] = [each for each in result.notes if "by heart" in each]
+    assert "trained or validated on 2 of these 4 regions, 4 of the 8 maps" in note
+    summary = json.loads((tmp_path / "out" / "explain.json").read_text(encoding="utf-8"))
+    assert note in summary["notes"]
+    assert summary["origin"]["maps"]["seen_in_training"] == {"maps": 4, "regions": 2}
+    assert summary["origin"]["maps"]["explained"] == {"maps": 8, "regions": 4}
+    frame = pd.read_csv(tmp_path / "out" / "maps.csv")
+    assert frame["seen"].tolist() == (frame["specimen"] == "s0").tolist()
+    # Files of no known class are known by their pixels as well.
+    single = explain_images([root / "plain" / "s0" / f"{known}.tif"], model, tmp_path / "one", settings)
+    assert all(each.picture.seen for each in single.images)
 
 
 def test_tables_of_the_comparison_agree(found) -> None:
@@ -156,8 +202,16 @@ def test_whose_score_and_how_many_maps(root, model, tmp_path) -> None:
     assert unexplained  # of two classes a contrast is positive for one alone
     assert all(each.shares.area == 0 and each.score <= 0 for each in unexplained)
     assert any("scores are 0 or less" in note for note in one.notes)
+    compared = explain_images([root], model, tmp_path / "compared", replace(QUICK, asked="own", compare=8))
+    positive = [index for index, each in enumerate(compared.images) if each.score > 0]
+    assert 0 < len(positive) < 8
+    assert list(compared.comparison.chosen) == positive
+    assert f"methods are compared on images of a positive score: {len(positive)} of 8" in compared.notes
+    none = explain_images([root], model, tmp_path / "none", replace(QUICK, asked="plain", most=1))
+    assert none.comparison is None
+    assert "methods are compared on images of a positive score: 0 of 2" in none.notes
     with pytest.raises(InputError, match="class 'clay' is none of the model's"):
-        explain_images([root], model, tmp_path / "none", replace(settings, asked="clay"))
+        explain_images([root], model, tmp_path / "clay", replace(settings, asked="clay"))
 
 
 def test_micf_maps_are_what_a_micf_model_reads(root, tmp_path) -> None:
@@ -182,6 +236,28 @@ def test_an_earlier_run_is_replaced_only_when_asked(root, model, tmp_path) -> No
     explain_images([root], model, output, replace(settings, most=1), overwrite=True)
     assert len(list((output / "relevance").glob("*.tif"))) == 2
     assert (output / "relevance" / "mine.txt").is_file()
+    before = {path: path.read_bytes() for path in output.rglob("*.*") if path.is_file()}
+    with pytest.raises(InputError, match="no layer 'nonsense'"):
+        explain_images([root], model, output, replace(QUICK, layer="nonsense"), overwrite=True)
+    assert {path: path.read_bytes() for path in output.rglob("*.*") if path.is_file()} == before
+
+
+def test_what_a_run_that_was_stopped_left_is_replaced(root, model, tmp_path) -> None:
+    settings = replace(QUICK, compare=0)
+    output = tmp_path / "out"
+
+    def stop(stage: str, done: int, steps: int) -> None:  # noqa: ARG001
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explain_images([root], model, output, settings, progress=stop)
+    (output / "curves.csv").write_text("of another run", encoding="utf-8")
+    assert len(list((output / "relevance").glob("*.tif"))) == 6
+    with pytest.raises(OutputExistsError):
+        explain_images([root], model, output, settings)
+    result = explain_images([root], model, output, replace(settings, most=1), overwrite=True)
+    assert {path for path in output.rglob("*") if path.is_file()} == set(result.files)
 
 
 def test_bad_input_is_refused(root, model, tmp_path) -> None:
@@ -194,7 +270,7 @@ def test_bad_input_is_refused(root, model, tmp_path) -> None:
         explain_images([root], model, output, replace(settings, places=(Place(1, 1),)))
     with pytest.raises(PixelSizeError, match="trained at 52 nm/px"):
         explain_images([root], model, output, replace(settings, pixel_size=PixelSize(0.04, "option")))
-    with pytest.raises(InputError, match="at least 32 px"):
+    with pytest.raises(InputError, match="smaller than a map of 32 x 32"):
         explain_images([write_map(tmp_path / "s.tif", texture(1.0, (20, 20), 0))], model, output, settings)
     with pytest.raises(FileAccessError):
         explain_images([tmp_path / "nowhere"], model, output, settings)
@@ -204,7 +280,22 @@ def test_bad_input_is_refused(root, model, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"method": "lime"}, {"share": 1.0}, {"compare": -1}, {"most": 0}, {"boundary_per_px": 0}, {"batch": 0}]
+    "more",
+    [
+        {"method": "lime"},
+        {"share": 1.0},
+        {"compare": -1},
+        {"most": 0},
+        {"boundary_per_px": 0},
+        {"batch": 0},
+        {"steps": 10_001},
+        {"blur_px": 0.0},
+        {"fractions": (0.0, 0.5)},
+        {"fractions": (0.0, float("nan"), 1.0)},
+        {"baseline": "white"},
+        {"precision": "float16"},
+        {"score": "probability"},
+    ],
 )
 def test_bad_settings_are_refused(more: dict) -> None:
     with pytest.raises(InputError, match="wanted"):
@@ -247,6 +338,24 @@ def test_the_value_of_a_window_is_what_cemvis_map_says(tmp_path) -> None:
         explain_images([mosaic], path, tmp_path / "other", replace(settings, asked="porosity", places=(Place(1, 1),)))
     with pytest.raises(InputError, match="wanted one mosaic and at least one place"):
         explain_images([mosaic], path, tmp_path / "other", settings)
+
+
+def test_an_uncertain_grey_scale_is_told(tmp_path) -> None:
+    path = tmp_path / "resnet.safetensors"
+    save_model(path, model_around(random_window_network(ResNetLayout(targets=2, window=20, downsample=2))))
+    rng = np.random.default_rng(0)
+    grey = np.where(rng.random((120, 120)) < 0.1, 180, 90) + rng.normal(0, 6, (120, 120))
+    grey[:, :12] = 255  # saturated
+    mosaic = write_map(tmp_path / "mosaic.tif", np.rint(np.clip(grey, 0, 255)).astype(np.uint8), pixel_size_um=0.05)
+    settings = replace(QUICK, compare=0, places=(Place(60, 60, "px"),))
+    with pytest.warns(GreyScaleWarning, match="the grey scale is uncertain"):
+        result = explain_images([mosaic], path, tmp_path / "out", settings)
+    assert any("saturated" in note for note in result.notes)
+    wrong = replace(settings, pixel_size=PixelSize(0.025, "option"), anchors="none")
+    with pytest.warns(PixelSizeWarning, match="25 nm/px"):
+        result = explain_images([mosaic], path, tmp_path / "wrong", wrong)
+    assert any("25 nm/px" in note for note in result.notes)
+    assert "grey levels are used as they are, as was asked for" in result.notes
 
 
 @pytest.mark.parametrize("text", ["1", "1,2,3", "a,b", "1px,2", "nan,1", "1,inf", ""])

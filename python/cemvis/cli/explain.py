@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -169,8 +170,9 @@ def _print(found: ExplainResult) -> None:
     if found.comparison is not None:
         click.echo("  faithfulness (insertion minus deletion):")
         for each in found.comparison.verdicts:
-            tie = "" if each.behind == 0 or not each.as_good else ", as good as the best"
-            click.echo(f"    {each.method:<34} {each.faithfulness:6.3f} ({each.low:.3f} to {each.high:.3f}){tie}")
+            interval = f" ({each.low:.3f} to {each.high:.3f})" if math.isfinite(each.low) else ""
+            tie = ", as good as the best" if interval and each.behind != 0 and each.as_good else ""
+            click.echo(f"    {each.method:<34} {each.faithfulness:6.3f}{interval}{tie}")
     for note in found.notes:
         click.echo(click.style(f"Note: {note}", fg="yellow"))
     click.echo(found.files[0])

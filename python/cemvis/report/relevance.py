@@ -27,6 +27,10 @@ Mask = NDArray[np.bool_]
 
 MARGIN_IN, PANEL_IN, GAP_IN, LABEL_IN, BAR_IN = 0.22, 2.15, 0.16, 0.24, 0.11
 CURVE_IN, LEFT_IN, BELOW_IN = 2.6, 0.62, 0.5
+BOLD_LETTER = 0.6
+"""Usual width of a letter over the size of the text."""
+AROUND = (0.62, 0.75, 0.78)
+"""Around regions that are taken out of an image: a colour that no grey is."""
 BRIGHTEST = 0.995
 """Quantile of the relevance above zero that takes the full colour; what is above it, too."""
 
@@ -52,40 +56,37 @@ class Panels:
     random: Floats
 
 
-def image_figure(
-    panels: Panels, *, pixel_size_um: float, sides: tuple[str, str], porosity: bool, title: str, caption: str
-) -> Figure:
+def image_figure(panels: Panels, *, pixel_size_um: float, porosity: bool, title: str, caption: str) -> Figure:
     """Return six panels: the image, relevance of both sides, boundaries, regions located and extracted, random weights.
+
+    Relevance is red above ISODATA's level and blue below it; relevance against the score is not drawn.
 
     Parameters
     ----------
     panels : Panels
     pixel_size_um : float
-    sides : (str, str)
-        Names of what is below and above ISODATA's level.
     porosity : bool
         Whether levels are nano-porosity, else grey.
     title, caption : str
     """
-    low, high = sides
     bars = 2 * (BAR_IN + 0.06)
     wide = 3 * PANEL_IN + 2 * GAP_IN + bars + 0.3
     figure, top = _page(wide, 2 * (PANEL_IN + LABEL_IN) + GAP_IN, title, caption)
     first = "Nano-porosity map" if porosity else "Image"
     pictures: list[tuple[str, Any]] = [
         (first, _grey(panels.levels)),
-        (f"Relevance: red {high}, blue {low}", two_sided(panels.relevance, panels.high)),
+        ("Relevance", two_sided(np.maximum(panels.relevance, 0.0), panels.high)),
         ("Boundary features", _overlaid(panels.levels, panels.boundary, panels.high)),
         ("Characteristic regions", _overlaid(panels.levels, panels.regions, panels.high)),
-        ("Regions extracted", np.where(panels.regions[..., None], _grey(panels.levels), 1.0)),
-        ("Relevance with random weights", two_sided(panels.random, panels.high)),
+        ("Regions extracted", np.where(panels.regions[..., None], _grey(panels.levels), AROUND)),
+        ("Relevance with random weights", two_sided(np.maximum(panels.random, 0.0), panels.high)),
     ]
     for number, (label, picture) in enumerate(pictures):
         row, col = divmod(number, 3)
         left = MARGIN_IN + col * (PANEL_IN + GAP_IN)
         _picture(figure, left, top + row * (PANEL_IN + LABEL_IN + GAP_IN), label, picture, pixel_size_um, number == 0)
     left = MARGIN_IN + 3 * PANEL_IN + 2 * GAP_IN + 0.08
-    limit = full_colour(panels.relevance)
+    limit = full_colour(np.maximum(panels.relevance, 0.0))
     for number, name in enumerate(("Reds", "Blues")):
         side = style.add_axes_in(figure, left + number * (BAR_IN + 0.04), top + LABEL_IN, BAR_IN, PANEL_IN)
         side.imshow(np.linspace(1, 0, 128)[:, None], cmap=name, aspect="auto", extent=(0, 1, 0, limit))
@@ -122,6 +123,7 @@ def faithfulness_figure(
     bars_in = 0.26 * len(verdicts) + 0.1
     figure, top = _page(wide, CURVE_IN + BELOW_IN + LABEL_IN + bars_in + BELOW_IN, title, caption)
     order = [each.method for each in verdicts]
+    curve_axes: list[Axes] = []
     for number, (label, part) in enumerate((("Deletion", "deletion"), ("Insertion", "insertion"))):
         left = MARGIN_IN + number * (LEFT_IN + CURVE_IN + 0.2) + LEFT_IN
         axes = style.add_axes_in(figure, left, top + LABEL_IN, CURVE_IN, CURVE_IN)
@@ -129,13 +131,16 @@ def faithfulness_figure(
             mean = getattr(curves[name], part).mean(axis=0)
             colour, line = COLOURS[place % len(COLOURS)], LINES[place % len(LINES)]
             axes.plot(curves[name].fractions, mean, lw=1.3, label=name, color=colour, ls=line)
+        curve_axes.append(axes)
         _label(axes, f"{label}: fraction of pixels", f"Mean score ({unit})")
         axes.set_xlim(0, 1)
+    curve_axes[1].sharey(curve_axes[0])
+    curve_axes[0].autoscale(axis="y")
     left, above = MARGIN_IN + 1.9, top + LABEL_IN + CURVE_IN + BELOW_IN + 0.1
     axes = style.add_axes_in(figure, left, above, wide - 1.9, bars_in)
     for place, each in enumerate(verdicts):
         colour = COLOURS[place % len(COLOURS)]
-        axes.plot([each.low, each.high], [place, place], color=colour, lw=2)
+        axes.plot([each.low, each.high], [place, place], color=colour, lw=2, ls=LINES[place % len(LINES)])
         axes.plot([each.faithfulness], [place], "o", color=colour, ms=4)
     axes.axvline(0, color=style.SOFT_INK, lw=0.6)
     axes.set_yticks(range(len(order)), order)
@@ -192,6 +197,19 @@ def file_stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.") or "all"
 
 
+def file_stems(names: Sequence[str]) -> list[str]:
+    """Return `file_stem` of each name, with a number where two would be one file."""
+    stems: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        stem, number = file_stem(name), 2
+        while stem.casefold() in taken:
+            stem, number = f"{file_stem(name)}-{number}", number + 1
+        taken.add(stem.casefold())
+        stems.append(stem)
+    return stems
+
+
 def _grey(levels: Levels) -> Floats:
     grey: Floats = np.repeat((levels / 255.0)[..., None], 3, axis=2)
     return grey
@@ -208,7 +226,8 @@ def _overlaid(levels: Levels, mask: Mask, high: Mask) -> Floats:
 def _picture(
     figure: Figure, left: float, top: float, label: str, picture: Any, pixel_size_um: float | None, bar: bool
 ) -> None:
-    style.add_text_in(figure, left, top, label, fontsize=style.SMALL_PT + 0.5, weight="bold")
+    fitting = PANEL_IN * 72 / (BOLD_LETTER * max(len(label), 1))
+    style.add_text_in(figure, left, top, label, fontsize=min(style.SMALL_PT + 0.5, fitting), weight="bold")
     axes = style.add_axes_in(figure, left, top + LABEL_IN, PANEL_IN, PANEL_IN)
     rows, cols = picture.shape[:2]
     scale = pixel_size_um or 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,14 +33,16 @@ NAMES = {
 
 
 def compare_methods(
-    subjects: Subjects, config: ExplainConfig, *, progress: Progress | None = None
+    subjects: Subjects, config: ExplainConfig, candidates: Sequence[int], *, progress: Progress | None = None
 ) -> tuple[Comparison, dict[str, Floats]]:
-    """Return how faithful each method is on some of the images, and the relevance of the first by each method.
+    """Return how faithful each method is on some of the candidates, and the relevance of the first by each method.
 
     Besides the methods there are a random order, the floor, and the chosen method on the network with random weights.
-    The score is that of the configuration, of the output that the network chose or was asked about as the images are.
+    Candidates are images by their place among the pictures, of a positive score: no other has a score to fall, nor an
+    order by deep Taylor decomposition. The score is that of the configuration, of the output that the network chose or
+    was asked about as the images are.
     """
-    chosen = [int(index) for index in spread_over(len(subjects.pictures), config.compare)]
+    chosen = [candidates[index] for index in spread_over(len(candidates), config.compare)]
     random = randomised(subjects.network, config.seed)
     curves: dict[str, Curves] = {}
     first_maps: dict[str, Floats] = {}

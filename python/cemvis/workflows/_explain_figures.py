@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cemvis.analysis.relevance.faithfulness import LEAST_IMAGES
 from cemvis.report import relevance as drawing
+from cemvis.workflows._explain_result import spread_over
 from cemvis.workflows._explain_run import RANDOM_WEIGHTS
 
 if TYPE_CHECKING:
@@ -27,29 +29,31 @@ class Figures:
 
     def __init__(self, subjects: Subjects, config: ExplainConfig) -> None:
         self._subjects, self._config = subjects, config
-        count, most = len(subjects.pictures), config.figures
-        self._every = max(1, -(-count // most)) if most else 0
-        self._seen = 0
+        self._chosen = set(spread_over(len(subjects.pictures), config.figures).tolist())
+        self._next = 0
 
     def takes_next(self) -> bool:
         """Count one more image, and return whether it is one of those that are drawn, evenly spread over all."""
-        self._seen += 1
-        return bool(self._every) and (self._seen - 1) % self._every == 0
+        self._next += 1
+        return self._next - 1 in self._chosen
 
     def image(self, drawn: Drawn) -> Figure:
         """Return the panels of one image."""
         each, subjects = drawn.explained, self._subjects
-        asked = subjects.outputs[each.target]
-        unit = f" {subjects.unit}" if subjects.unit else ""
-        title = f"{_of(each.picture)}: {subjects.score.kind} of {asked}, {each.score:.4g}{unit}"
+        asked, kind = subjects.outputs[each.target], subjects.score.kind
+        if subjects.unit:
+            what = f"{asked}{'' if kind == 'logit' else ' away from its mean'}, {each.score:.4g} {subjects.unit}"
+        else:
+            what = f"{kind} of {asked}, {each.score:.4g}"
+        title = f"{_of(each.picture)}: {what}"
         shares = each.shares
         low, high = subjects.sides
         caption = (
-            f"Red: relevance in {high}; blue: in {low}, parted at level {shares.threshold} (ISODATA). Characteristic "
-            f"regions hold {100 * self._config.share:g} % of the relevance in {100 * shares.area:.2g} % of the area, "
-            f"{100 * shares.area_high:.2g} % in {high} and {100 * shares.area_low:.2g} % in {low}. Boundary features: "
-            f"{100 * each.boundary:.2g} % of the area. Random weights have a scale of their own; rank correlation with "
-            f"theirs: {each.random_agreement:.2f}."
+            f"Red: {high}; blue: {low}, parted at level {shares.threshold} (ISODATA); relevance against the score is "
+            f"not drawn. Characteristic regions hold {100 * self._config.share:g} % of the relevance in "
+            f"{100 * shares.area:.2g} % of the area, {100 * shares.area_high:.2g} % in {high} and "
+            f"{100 * shares.area_low:.2g} % in {low}. Boundary features: {100 * each.boundary:.2g} % of the area. "
+            f"Random weights have a scale of their own; rank correlation with theirs: {each.random_agreement:.2f}."
         )
         if not each.explained:
             caption = "The score is not positive, so deep Taylor decomposition does not explain it. " + caption
@@ -63,7 +67,6 @@ class Figures:
                 drawn.random,
             ),
             pixel_size_um=subjects.pixel_size_um,
-            sides=subjects.sides,
             porosity=not subjects.unit,
             title=title,
             caption=caption,
@@ -89,21 +92,27 @@ class Figures:
                 means,
                 floor=RANDOM_WEIGHTS,
                 title="Relevance by distance from the middle of the image",
-                caption="Means of maps whose relevance adds up to 1. Decomposition leans to the middle, where most "
-                "paths through the network lead, whatever an image shows: compare with random weights.",
+                caption="Means of maps whose relevance adds up to 1. What leans to the middle with random weights as "
+                "well comes from the network's layout, where most paths lead through the middle, not from training.",
             )
         if found.comparison is not None:
             config = self._config
+            count = len(found.comparison.chosen)
+            intervals = (
+                "95 % intervals by resampling images"
+                if count >= LEAST_IMAGES
+                else f"no intervals of fewer than {LEAST_IMAGES} images"
+            )
             blurred = f" through a Gaussian of {config.blur_px:g} px" if config.baseline == "blurred" else ""
             figures["faithfulness"] = drawing.faithfulness_figure(
                 found.comparison.curves,
                 found.comparison.verdicts,
                 unit=found.subjects.unit or "logit",
                 title="Which explanation names the pixels that the score depends on",
-                caption=f"{len(found.comparison.chosen)} images; pixels go and come in squares of {config.block_px} px,"
+                caption=f"Images: {count}; pixels go and come in squares of {config.block_px} px,"
                 f" most relevant first; what is deleted becomes the {config.baseline} image{blurred}. Faithfulness: "
                 "area under insertion minus area under deletion, over the distance in score of image and baseline; "
-                "95 % intervals by resampling images.",
+                f"{intervals}.",
             )
         return figures
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "explain.json"
 _TABLES = ("maps", "layers", "centre", "curves", "faithfulness")
-OUTPUTS = (SUMMARY, *(f"{name}.csv" for name in _TABLES), "relevance", "regions", "figures", "mean")
+_FOLDERS = ("relevance", "regions", "figures", "mean")
+_OWN = re.compile(r"(\d{5}_.*|methods|centre|faithfulness)\.(tif|png|pdf)")
+OUTPUTS = (SUMMARY, *(f"{name}.csv" for name in _TABLES), *_FOLDERS)
 """What a run writes: files, and folders with one file or two an image."""
 
 
@@ -40,7 +43,7 @@ class Writer:
     subjects : Subjects
     config : ExplainConfig
     output : Path
-        A folder that is there. What an earlier run's summary lists is removed.
+        A folder that is there. What an earlier run wrote is removed.
     """
 
     def __init__(self, subjects: Subjects, config: ExplainConfig, output: Path) -> None:
@@ -49,7 +52,7 @@ class Writer:
         self._files: list[Path] = []
         self._remove_earlier()
         with access_errors(output):
-            for folder in ("relevance", "regions", "figures", "mean"):
+            for folder in _FOLDERS:
                 (output / folder).mkdir(exist_ok=True)
 
     def write_image(self, drawn: Drawn) -> None:
@@ -79,18 +82,18 @@ class Writer:
 
     def finish(self, found: ExplainResult, totals: Totals, *, command: str) -> ExplainResult:
         """Write tables, figures of all images, and the summary last; return the result with its files."""
-        count = max(len(found.images), 1)
-        for name, total in totals.relevance.items():
+        means = {name: totals.relevance[name] / totals.maps[name] for name in totals.names()}
+        for stem, (name, mean) in zip(drawing.file_stems(list(means)), means.items(), strict=True):
             about = f"Mean of the relevance of {name}, each map's adding up to 1."
-            stem = drawing.file_stem(name)
-            self._tiff("mean", stem, (total / total.sum()).astype(np.float32), "Mean relevance", about, {"maps": count})
+            origin = {"of": name, "maps": totals.maps[name]}
+            self._tiff("mean", stem, mean.astype(np.float32), "Mean relevance", about, origin)
         for name, table in self._tables(found).items():
             path = self._output / f"{name}.csv"
             with written_whole(path) as beside:
                 table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
             self._files.append(path)
         if self._config.figures:
-            for name, figure in self._figures.totals(found, totals.relevance).items():
+            for name, figure in self._figures.totals(found, means).items():
                 self._draw(name, figure)
         record = self._summary(found, command)
         write_text(self._output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -116,8 +119,7 @@ class Writer:
     def _summary(self, found: ExplainResult, command: str) -> dict[str, Any]:
         config, subjects = self._config, self._subjects
         frame = found.to_frame()
-        errors, absorbed = frame["conservation_error"], frame["absorbed_share"]
-        areas = [each.shares.area for each in found.images if each.explained]
+        errors, absorbed, there = frame["conservation_error"], frame["absorbed_share"], frame["explained"]
         return {
             "format": "cemvis explain",
             "format_version": 1,
@@ -136,13 +138,13 @@ class Writer:
             "mean_absorbed_share": _number(absorbed.mean()),
             "characteristic_regions": {
                 "share": config.share,
-                "mean_area": _number(np.mean(areas) if areas else math.nan),
+                "mean_area": _number(frame["region_area"][there].mean()),
             },
             "boundary": {
                 "threshold_per_px": None if config.boundary_quantile is not None else config.boundary_per_px,
                 "quantile": config.boundary_quantile,
                 "of": "the gradient's magnitude, each map's relevance adding up to 1",
-                "mean_area": _number(frame["boundary_area"].mean()),
+                "mean_area": _number(frame["boundary_area"][there].mean()),
             },
             "centre_bias": {name: _number(each.share_inside_half) for name, each in found.centre.items()},
             "random_weights": {
@@ -188,13 +190,15 @@ class Writer:
     def _remove_earlier(self) -> None:
         summary = self._output / SUMMARY
         try:
-            listed = json.loads(summary.read_text(encoding="utf-8")).get("files", [])
-        except (OSError, ValueError, AttributeError):
+            listed = [self._output / name for name in json.loads(summary.read_text(encoding="utf-8"))["files"]]
+        except (OSError, ValueError, TypeError, KeyError):
             listed = []
+        # A run that was stopped has no summary.
+        listed += [self._output / f"{name}.csv" for name in _TABLES]
+        listed += [path for name in _FOLDERS for path in (self._output / name).glob("*.*") if _OWN.fullmatch(path.name)]
         with access_errors(self._output):
             summary.unlink(missing_ok=True)
-            for name in listed:
-                path = self._output / str(name)
+            for path in listed:
                 if path.resolve().is_relative_to(self._output.resolve()) and path.is_file():
                     path.unlink()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cemvis._checks import fraction, positive
 from cemvis.analysis.relevance.boundary import THRESHOLD_PER_PX
 from cemvis.analysis.relevance.centre import CentreBias
-from cemvis.analysis.relevance.faithfulness import BLUR_PX, FRACTIONS, Baseline, Curves, Verdict
+from cemvis.analysis.relevance.faithfulness import BLUR_PX, FRACTIONS, Baseline, Curves, Verdict, check_fractions
 from cemvis.analysis.relevance.regions import SHARE, RegionShares
 from cemvis.errors import InputError
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.explain.decomposition import Precision
-from cemvis.models.explain.explanation import ScoreKind
-from cemvis.models.explain.gradients import STEPS
+from cemvis.models.explain.explanation import Score, ScoreKind
+from cemvis.models.explain.gradients import MOST_STEPS, STEPS
 from cemvis.models.explain.methods import METHODS, Reading
 from cemvis.workflows._explain_subjects import Picture, Subjects
 from cemvis.workflows._explain_windows import Place
@@ -107,6 +107,16 @@ class ExplainConfig:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 msg = f"{name} is {value!r}; wanted a whole number of {least} or more"
                 raise InputError(msg)
+        positive(self.blur_px, name="blur_px")
+        check_fractions(self.fractions)
+        Score(self.score)
+        for name, known in (("baseline", get_args(Baseline)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in known:
+                msg = f"{name} is {getattr(self, name)!r}; wanted one of {', '.join(known)}"
+                raise InputError(msg)
+        if self.steps > MOST_STEPS:
+            msg = f"steps is {self.steps!r}; wanted a whole number from 1 to {MOST_STEPS}"
+            raise InputError(msg)
         if self.most is not None and self.most < 1:
             msg = f"most is {self.most!r}; wanted a whole number of 1 or more"
             raise InputError(msg)
@@ -228,7 +238,7 @@ class ExplainResult:
                 "row_px": each.picture.row_px,
                 "column_px": each.picture.column_px,
             }
-            row |= {"predicted": names[each.predicted]} if classes else {}
+            row |= {"seen": each.picture.seen, "predicted": names[each.predicted]} if classes else {}
             row |= {"explained_output": names[each.target], "score": each.score, "explained": each.explained}
             row |= {f"output_{name}": value for name, value in zip(names, each.outputs, strict=True)}
             row |= {"conservation_error": each.conservation_error, "absorbed_share": each.absorbed_share}

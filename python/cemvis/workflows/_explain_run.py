@@ -48,6 +48,7 @@ class Totals:
     """What is added up over images, so that no more than a batch of them is held."""
 
     relevance: dict[str, Floats] = field(default_factory=dict)
+    maps: dict[str, int] = field(default_factory=dict)
     lost: dict[str, float] = field(default_factory=dict)
     lost_units: dict[str, float] = field(default_factory=dict)
     explained: int = 0
@@ -57,6 +58,7 @@ class Totals:
         positive = np.maximum(relevance, 0.0)
         if (total := positive.sum()) > 0:
             self.relevance[name] = self.relevance.get(name, np.zeros(relevance.shape)) + positive / total
+            self.maps[name] = self.maps.get(name, 0) + 1
 
     def absorb(self, found: Explanation) -> None:
         """Add what layers absorbed of each explained score, as shares."""
@@ -69,7 +71,11 @@ class Totals:
 
     def centre(self) -> dict[str, CentreBias]:
         """Return the bias to the middle of each class' mean map."""
-        return {name: centre_bias(total) for name, total in self.relevance.items()}
+        return {name: centre_bias(self.relevance[name]) for name in self.names()}
+
+    def names(self) -> list[str]:
+        """Return the classes, and the floor that they are compared with behind them."""
+        return sorted(self.relevance, key=lambda name: name == RANDOM_WEIGHTS)
 
     def layers(self) -> dict[str, tuple[float, float]]:
         """Return the mean share of the score that each layer absorbed, and the mean number of units that did."""

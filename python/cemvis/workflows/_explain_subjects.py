@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import file_digest
 from cemvis.errors import InputError, PixelSizeError
-from cemvis.images.micrograph import open_micrograph
 from cemvis.images.pixel_size import TOLERANCE, PixelSize
 from cemvis.models.explain.explanation import Score, ScoreKind
 from cemvis.models.explain.methods import Reading
 from cemvis.models.map_classifier_model import PORE_NETWORK, ClassModel
-from cemvis.workflows._npm_maps import MapSet, read_map_set
-from cemvis.workflows._npm_sources import MapPlace, region_of
+from cemvis.workflows._npm_maps import MapPlace, MapSet, read_map_set, read_maps
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
@@ -31,7 +27,11 @@ _LEVELS = 255.0
 
 @dataclass(frozen=True)
 class Picture:
-    """One image to explain: its file, what it is of, and its top-left pixel there."""
+    """One image to explain: its file, what it is of, and its top-left pixel there.
+
+    `name` is of the files about it: a number and the names, in letters that every system knows. `seen` says whether the
+    classifier was trained or validated on the image; None where nobody knows.
+    """
 
     source: Path
     class_name: str
@@ -40,7 +40,7 @@ class Picture:
     row_px: int
     column_px: int
     name: str
-    """Of the files about it: a number and the names, in letters that every system knows."""
+    seen: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +120,7 @@ def map_subjects(
         raise InputError(msg)
     given = None if pixel_size is None else pixel_size.um
     files = all(source.is_file() and source.suffix.lower() != ".csv" for source in sources)
-    maps = (
-        _map_files(sources, model, given)
-        if files
-        else read_map_set(sources, size_px=model.size_px, pixel_size_um=given)
-    )
+    maps = (read_maps if files else read_map_set)(sources, size_px=model.size_px, pixel_size_um=given)
     if abs(maps.pixel_size_um / model.pixel_size_um - 1) > TOLERANCE:
         msg = (
             f"the maps have {maps.pixel_size_um * 1e3:.4g} nm/px, the model was trained at "
@@ -133,13 +129,16 @@ def map_subjects(
         raise PixelSizeError(msg)
     chosen = _spread(maps, most)
     places = [maps.places[index] for index in chosen]
+    # The model keeps the first digits of each image's digest.
+    known = np.array([digest.startswith(model.training.seen) for digest in maps.image_digests])
+    seen, regions = known[maps.images()[chosen]], maps.regions()[chosen]
 
     def read(indices: Sequence[int]) -> tuple[Levels, Floats]:
         levels = maps.levels([chosen[index] for index in indices], sigma_px=model.sigma_px)
         return levels, levels / _LEVELS
 
     return Subjects(
-        tuple(_picture(number, place) for number, place in enumerate(places)),
+        tuple(_picture(number, place, bool(seen[number])) for number, place in enumerate(places)),
         model.classes,
         _targets(places, model.classes, asked),
         model.pore_network(),
@@ -151,38 +150,16 @@ def map_subjects(
         read,
         {
             "model": {"classes": list(model.classes), "features": model.features, "sha256": model.digest},
-            "maps": {"sha256": maps.digest, "size_px": maps.size_px, "found": len(maps.places)},
+            "maps": {
+                "sha256": maps.digest,
+                "size_px": maps.size_px,
+                "found": len(maps.places),
+                "explained": {"maps": len(chosen), "regions": len(set(regions))},
+                "seen_in_training": {"maps": int(seen.sum()), "regions": len(set(regions[seen]))},
+            },
         },
-        (*maps.notes, *model.warnings),
+        (*maps.notes, *model.warnings, *_seen_notes(seen, regions)),
     )
-
-
-def _map_files(paths: Sequence[Path], model: ClassModel, given: float | None) -> MapSet:
-    """Return the maps in files of no known class."""
-    option = None if given is None else PixelSize(given, "option")
-    places: list[MapPlace] = []
-    sizes: list[float] = []
-    for path in paths:
-        with open_micrograph(path, pixel_size=option, info_bar=False) as image:
-            rows, cols = image.shape
-            if image.dtype != np.uint8 or min(rows, cols) < model.size_px:
-                msg = f"{path} is {image.dtype}, {rows} x {cols} px; wanted uint8, at least {model.size_px} px each way"
-                raise InputError(msg)
-            sizes.append(image.require_pixel_size().um)
-        found = region_of(path)
-        corners = [
-            (row, col)
-            for row in range(0, rows - model.size_px + 1, model.size_px)
-            for col in range(0, cols - model.size_px + 1, model.size_px)
-        ]
-        places += [MapPlace(path, "", found.specimen, found.region, row, col) for row, col in corners]
-    if not sizes or max(sizes) > min(sizes) * (1 + TOLERANCE):
-        msg = (
-            f"{len(sizes)} maps of {min(sizes, default=0) * 1e3:g} to {max(sizes, default=0) * 1e3:g} nm/px; wanted one"
-        )
-        raise PixelSizeError(msg)
-    digest = hashlib.sha256(repr([file_digest(path) for path in paths]).encode()).hexdigest()
-    return MapSet(tuple(places), ("",), model.size_px, sizes[0], digest)
 
 
 def _spread(maps: MapSet, most: int | None) -> list[int]:
@@ -211,8 +188,20 @@ def _targets(places: Sequence[MapPlace], classes: tuple[str, ...], asked: Asked)
     return np.array([classes.index(name) for name in names], np.intp)
 
 
-def _picture(number: int, place: MapPlace) -> Picture:
+def _seen_notes(seen: NDArray[np.bool_], regions: NDArray[np.intp]) -> list[str]:
+    if not seen.any():
+        return []
+    return [
+        f"the classifier was trained or validated on {len(set(regions[seen]))} of these {len(set(regions))} regions, "
+        f"{int(seen.sum())} of the {len(seen)} maps: it may know them by heart, so that relevance in them need not "
+        "tell what it finds in new material; maps.csv says which"
+    ]
+
+
+def _picture(number: int, place: MapPlace, seen: bool) -> Picture:
     parts = (place.class_name, place.specimen, place.region, f"{place.row_px}-{place.column_px}")
     words = [re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-.") for part in dict.fromkeys(parts)]
     name = "_".join([f"{number:05d}", *(word[:40] for word in words if word)])
-    return Picture(place.path, place.class_name, place.specimen, place.region, place.row_px, place.column_px, name)
+    return Picture(
+        place.path, place.class_name, place.specimen, place.region, place.row_px, place.column_px, name, seen
+    )

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cemvis._files import access_errors, check_free
+from cemvis.analysis.relevance.faithfulness import LEAST_IMAGES
 from cemvis.errors import CemvisWarning, InputError
 from cemvis.models.map_classifier_file import load_any_model
 from cemvis.models.map_classifier_model import ClassModel
 from cemvis.models.model_file import EMBEDDED, embedded_model
 from cemvis.workflows._explain_files import OUTPUTS, Writer
 from cemvis.workflows._explain_result import Comparison, ExplainConfig, Explained, ExplainResult
-from cemvis.workflows._explain_run import Progress, Totals, explained_images
+from cemvis.workflows._explain_run import Progress, Totals, explained_images, explanation
 from cemvis.workflows._explain_subjects import Subjects, map_subjects
 from cemvis.workflows._explain_windows import Place, window_subjects
 
@@ -26,6 +27,8 @@ __all__ = ["ExplainConfig", "ExplainResult", "Explained", "Place", "explain_imag
 
 ALIKE = 0.9
 """Mean rank correlation with random weights' relevance from which on there is a note."""
+MOSTLY = 0.5
+"""Mean share of the area from which on boundary features get a note."""
 
 
 def explain_images(
@@ -71,6 +74,7 @@ def explain_images(
     if not subjects.pictures:
         msg = "there is nothing to explain; give maps, or places of a mosaic"
         raise InputError(msg)
+    _check_layer(subjects, config)
     with access_errors(output):
         output.mkdir(parents=True, exist_ok=True)
     writer = Writer(subjects, config, output)
@@ -80,12 +84,17 @@ def explain_images(
         writer.write_image(drawn)
         images.append(drawn.explained)
     comparison = None
-    if config.compare:
+    positive = [index for index, each in enumerate(images) if each.score > 0]
+    if config.compare and positive:
         from cemvis.workflows._explain_compare import compare_methods
 
-        comparison, first = compare_methods(subjects, config, progress=progress)
+        comparison, first = compare_methods(subjects, config, positive, progress=progress)
         writer.keep_methods(first, comparison.chosen[0])
-    notes = (*subjects.notes, *_notes(images, config), *_baseline_notes(comparison, config))
+    notes = (
+        *subjects.notes,
+        *_notes(images, config),
+        *_comparison_notes(comparison, config, len(positive), len(images)),
+    )
     found = ExplainResult(config, subjects, tuple(images), totals.centre(), totals.layers(), comparison, notes)
     return writer.finish(found, totals, command=command)
 
@@ -123,9 +132,28 @@ def _subjects(sources: Sequence[Path], model: Path | str, config: ExplainConfig)
     )
 
 
-def _baseline_notes(comparison: Comparison | None, config: ExplainConfig) -> list[str]:
-    if comparison is None:
+def _check_layer(subjects: Subjects, config: ExplainConfig) -> None:
+    """Refuse a layer that Grad-CAM cannot take before anything is removed, and not after hours."""
+    if config.layer is not None and (config.compare or config.method == "grad-cam"):
+        explanation(subjects, [0], subjects.read([0])[1], method="grad-cam")
+
+
+def _comparison_notes(comparison: Comparison | None, config: ExplainConfig, positive: int, count: int) -> list[str]:
+    if not config.compare:
         return []
+    notes = []
+    if positive < count:
+        notes.append(f"methods are compared on images of a positive score: {positive} of {count}")
+    if comparison is not None:
+        if len(comparison.chosen) < LEAST_IMAGES:
+            notes.append(
+                f"methods were compared on fewer than {LEAST_IMAGES} images: nothing says how far others would differ"
+            )
+        notes += _baseline_notes(comparison, config)
+    return notes
+
+
+def _baseline_notes(comparison: Comparison, config: ExplainConfig) -> list[str]:
     curves = next(iter(comparison.curves.values()))
     change = curves.deletion[:, 0] - curves.deletion[:, -1]
     error = float(change.std(ddof=1)) / math.sqrt(len(change)) if len(change) > 1 else math.inf
@@ -147,6 +175,13 @@ def _notes(images: Sequence[Explained], config: ExplainConfig) -> list[str]:
         notes.append(
             f"relevance and that of random weights have a rank correlation of {alike:.2f}: the maps show how the "
             "network is built and what the image looks like more than what was learned"
+        )
+    areas = [each.boundary for each in images if each.explained]
+    if config.boundary_quantile is None and areas and sum(areas) / len(areas) > MOSTLY:
+        notes.append(
+            f"boundary features are {sum(areas) / len(areas):.0%} of the area: a map's relevance adds up to 1, so the "
+            "fewer pixels it has the steeper it is, and the threshold is that of maps of 384 x 384 px; give "
+            "--boundary, or --boundary-quantile"
         )
     missing = sum(not each.explained for each in images)
     if missing:

@@ -14,7 +14,7 @@ from cemvis.errors import InputError
 from cemvis.models.explain.explanation import Explanation, Score, ScoreKind
 from cemvis.models.explain.question import Question
 
-STEPS = 32
+STEPS, MOST_STEPS = 32, 10_000
 
 
 def gradient_times_input(
@@ -71,8 +71,8 @@ def integrated_gradients(
     ----------
     .. [1] Sundararajan et al., Axiomatic attribution for deep networks, ICML 2017, doi:10.48550/arXiv.1703.01365
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 10_000:
-        msg = f"steps is {steps!r}; wanted a whole number from 1 to 10000"
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+        msg = f"steps is {steps!r}; wanted a whole number from 1 to {MOST_STEPS}"
         raise InputError(msg)
     question = Question.of(network, x, target, score=score)
     images = question.values[:, 0].double().numpy()
