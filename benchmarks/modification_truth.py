@@ -12,7 +12,8 @@ pairs of classes and tests it on whole specimens that it never saw, one of each 
 
 Then: the share of relevance on truly modified pixels against their area, for each explanation and for a network with
 random weights; and the two-point correlation of whole maps, plain against null and each strength, by permuting
-regions. What is done is kept as JSON in FOLDER/results and not done again; FOLDER/*.csv are the tables. A training takes minutes on two cores.
+regions. What is done is kept as JSON in FOLDER/results and not done again; FOLDER/*.csv are the tables. A training
+takes minutes on two cores.
 """
 
 from __future__ import annotations
