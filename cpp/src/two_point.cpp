@@ -204,7 +204,7 @@ PairAlgorithm radial_pair_counts(const PairRequest& request, std::int64_t r_max,
                             [&survey](std::int64_t r) { return pairs::ring_shifts(r, survey.volume, survey.cross); }};
     for (const auto& problem : pairs::problems(survey, reach)) {
       if (algorithm == PairAlgorithm::enumeration) {
-        pairs::enumerate_pairs(problem, r_max, survey.volume, result, threads, level);
+        pairs::enumerate_pairs(problem, r_max, result, threads, level);
       } else {
         pairs::count_directly(problem, rings, result, threads, level);
       }

@@ -61,27 +61,36 @@ struct Disc {
   std::vector<std::uint32_t> bases;
 };
 
-// With `cells` cells a ring. `beyond` displacements along a line that lie out of reach may be looked up, too.
-Disc disc_of(std::int64_t r_max, bool volume, bool everywhere, std::uint32_t cells, std::int64_t beyond) {
+// With `cells` cells a ring. `shape` is that of the second pixels, beyond which no displacement is of use: of a line
+// the disc would else be as large as that of a square. Displacements along a line that lie out of reach may be looked
+// up, up to shape[2] of them.
+Disc disc_of(std::int64_t r_max, const Place& shape, bool everywhere, std::uint32_t cells) {
   const std::int64_t largest = ring_squares(r_max).most;
+  const std::int64_t beyond = shape[2];
   Disc disc;
   disc.bases.resize(static_cast<std::size_t>(beyond));
-  const std::int64_t deep = volume ? r_max : 0;
+  const std::int64_t deep = std::min(r_max, shape[0] - 1);
+  const std::int64_t high = std::min(r_max, shape[1] - 1);
   for (std::int64_t dz = everywhere ? -deep : 0; dz <= deep; ++dz) {
-    for (std::int64_t dy = everywhere || dz > 0 ? -r_max : 0; dy <= r_max; ++dy) {
-      const std::int64_t width = whole_root(largest - dz * dz - dy * dy);
-      if (width < 0) {
+    for (std::int64_t dy = everywhere || dz > 0 ? -high : 0; dy <= high; ++dy) {
+      if (dz * dz + dy * dy > largest) {
         continue;
       }
+      const std::int64_t width = std::min(whole_root(largest - dz * dz - dy * dy), shape[2] - 1);
       const bool right_only = !everywhere && dz == 0 && dy == 0;
       const auto bases = static_cast<std::int64_t>(disc.bases.size()) + width;
-      std::vector<std::int64_t> seen(static_cast<std::size_t>(r_max) + 1);
+      std::int64_t last = -1;
+      std::int64_t run = 0;
+      std::int64_t longest = 0;
       for (std::int64_t dx = -width; dx <= width; ++dx) {
         const std::int64_t ring = ring_of_square(dz * dz + dy * dy + dx * dx);
         disc.bases.push_back(static_cast<std::uint32_t>(ring) * cells);
-        ++seen[static_cast<std::size_t>(ring)];
+        run = ring == last ? run + 1 : 1;
+        longest = std::max(longest, run);
+        last = ring;
       }
-      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, bases, std::ranges::max(seen)});
+      // A ring is met at most twice along a line: left and right.
+      disc.lines.push_back({dz, dy, right_only ? 0 : -width, width, bases, 2 * longest});
     }
   }
   disc.bases.resize(disc.bases.size() + static_cast<std::size_t>(beyond));
@@ -221,14 +230,14 @@ CellLoop cell_loop(Coding coding, const PairLoops& loops) {
 template <class Sink>
 class Enumerator {
  public:
-  Enumerator(const Problem& problem, std::int64_t r_max, bool volume, Result& result, Simd level)
+  Enumerator(const Problem& problem, std::int64_t r_max, Result& result, Simd level)
       : problem_(&problem),
         r_max_(r_max),
         result_(&result),
         loop_(cell_loop(problem.coding, pair_loops(level))),
         first_(valid_points(problem.first, problem.first_invalid)),
         second_(valid_points(problem.second, problem.second_invalid)),
-        disc_(disc_of(r_max, volume, problem.everywhere, Sink::ring_cells(problem), second_.cols)) {}
+        disc_(disc_of(r_max, problem.second.shape, problem.everywhere, Sink::ring_cells(problem))) {}
 
   void run(int threads) const {
     const std::int64_t parts = std::min<std::int64_t>(lines(), threads);
@@ -298,11 +307,11 @@ class Enumerator {
 
 }  // namespace
 
-void enumerate_pairs(const Problem& problem, std::int64_t r_max, bool volume, Result& result, int threads, Simd level) {
+void enumerate_pairs(const Problem& problem, std::int64_t r_max, Result& result, int threads, Simd level) {
   if ((r_max + 1) * problem.limit <= Tally::kMostCells) {
-    Enumerator<Tally>(problem, r_max, volume, result, level).run(threads);
+    Enumerator<Tally>(problem, r_max, result, level).run(threads);
   } else {
-    Enumerator<Sorter>(problem, r_max, volume, result, level).run(threads);
+    Enumerator<Sorter>(problem, r_max, result, level).run(threads);
   }
 }
 

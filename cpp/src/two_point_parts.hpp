@@ -145,7 +145,7 @@ class Result {
 
 void count_directly(const Problem& problem, const Bins& bins, Result& result, int threads, Simd level);
 
-void enumerate_pairs(const Problem& problem, std::int64_t r_max, bool volume, Result& result, int threads, Simd level);
+void enumerate_pairs(const Problem& problem, std::int64_t r_max, Result& result, int threads, Simd level);
 
 // False if the numbers were not close enough to whole ones; nothing has been added then.
 bool count_by_fourier(const Survey& survey, std::int64_t r_max, Result& result, int threads, Simd level);

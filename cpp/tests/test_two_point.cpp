@@ -60,7 +60,7 @@ Found counted(const PairRequest& request, std::int64_t r_max, PairAlgorithm algo
   return found;
 }
 
-// Every first pixel with every second one, as the header defines it.
+// Every first pixel with what lies at every displacement, as the header defines it.
 Counts defined(const PairRequest& request, std::int64_t r_max) {
   const bool cross = request.other.data != nullptr;
   const std::int64_t cells = cemvis::pair_cells(request);
@@ -68,35 +68,47 @@ Counts defined(const PairRequest& request, std::int64_t r_max) {
   const auto& shape = request.image.shape;
   const LevelView& second = cross ? request.other : request.image;
   const LevelView& second_mask = cross ? request.other_mask : request.mask;
-  const auto at = [&](const LevelView& image, std::int64_t i) {
+  const auto at = [&](const LevelView& image, std::int64_t i) -> std::int64_t {
     return image.line(i / (shape[1] * shape[2]), i / shape[2] % shape[1])[i % shape[2] * image.strides[2]];
   };
-  const std::int64_t pixels = request.image.pixels();
-  for (std::int64_t a = 0; a < pixels; ++a) {
-    const std::int64_t line = shape[0] > 1 ? a / (shape[1] * shape[2]) : a / shape[2];
-    if (line < request.core_begin || line >= request.core_end ||
-        (request.mask.data != nullptr && at(request.mask, a) == 0)) {
-      continue;
+  // The pixel at a place, wrapped around if the image is periodic, or -1.
+  const auto pixel = [&](std::array<std::int64_t, 3> place) -> std::int64_t {
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      if (request.periodic) {
+        place[axis] = (place[axis] + shape[axis]) % shape[axis];
+      } else if (place[axis] < 0 || place[axis] >= shape[axis]) {
+        return -1;
+      }
     }
-    for (std::int64_t b = cross ? 0 : a; b < pixels; ++b) {
-      if (second_mask.data != nullptr && at(second_mask, b) == 0) {
-        continue;
+    return (place[0] * shape[1] + place[1]) * shape[2] + place[2];
+  };
+  const std::int64_t deep = shape[0] > 1 ? r_max : 0;
+  for (std::int64_t dz = -deep; dz <= deep; ++dz) {
+    for (std::int64_t dy = -r_max; dy <= r_max; ++dy) {
+      for (std::int64_t dx = -r_max; dx <= r_max; ++dx) {
+        const bool before = dz < 0 || (dz == 0 && (dy < 0 || (dy == 0 && dx < 0)));
+        const auto ring = std::lround(std::sqrt(static_cast<double>(dz * dz + dy * dy + dx * dx)));
+        if (ring > r_max || (before && !cross)) {
+          continue;
+        }
+        for (std::int64_t a = 0; a < request.image.pixels(); ++a) {
+          const std::array<std::int64_t, 3> from{a / (shape[1] * shape[2]), a / shape[2] % shape[1], a % shape[2]};
+          const std::int64_t line = shape[0] > 1 ? from[0] : from[1];
+          const std::int64_t b = pixel({from[0] + dz, from[1] + dy, from[2] + dx});
+          if (b < 0 || line < request.core_begin || line >= request.core_end ||
+              (request.mask.data != nullptr && at(request.mask, a) == 0) ||
+              (second_mask.data != nullptr && at(second_mask, b) == 0)) {
+            continue;
+          }
+          const std::int64_t i = at(request.image, a);
+          const std::int64_t j = at(second, b);
+          std::int64_t cell = std::abs(i - j);
+          if (request.statistic == PairStatistic::levels) {
+            cell = cross ? i * request.levels + j : std::max(i, j) * (std::max(i, j) + 1) / 2 + std::min(i, j);
+          }
+          ++counts[static_cast<std::size_t>(ring * cells + cell)];
+        }
       }
-      const std::array<std::int64_t, 3> h{b / (shape[1] * shape[2]) - a / (shape[1] * shape[2]),
-                                          b / shape[2] % shape[1] - a / shape[2] % shape[1],
-                                          b % shape[2] - a % shape[2]};
-      const auto square = static_cast<double>(h[0] * h[0] + h[1] * h[1] + h[2] * h[2]);
-      const auto ring = static_cast<std::int64_t>(std::lround(std::sqrt(square)));
-      if (ring > r_max) {
-        continue;
-      }
-      const std::int64_t i = at(request.image, a);
-      const std::int64_t j = at(second, b);
-      std::int64_t cell = std::abs(i - j);
-      if (request.statistic == PairStatistic::levels) {
-        cell = cross ? i * request.levels + j : std::max(i, j) * (std::max(i, j) + 1) / 2 + std::min(i, j);
-      }
-      ++counts[static_cast<std::size_t>(ring * cells + cell)];
     }
   }
   return counts;
@@ -150,6 +162,80 @@ void check_counts() {
   request.core_begin = 2;
   request.core_end = 5;
   check_request(request, 4);
+}
+
+// Periodic images and volumes, sparse masks, and masks that differ between two images.
+void check_periodic_and_sparse() {
+  for (const auto& shape : {std::array<std::int64_t, 3>{1, 13, 18}, {1, 2, 40}, {5, 6, 7}}) {
+    const std::int64_t pixels = shape[0] * shape[1] * shape[2];
+    for (const unsigned levels : {3U, 40U, 256U}) {
+      const Levels image = noise(pixels, levels);
+      const Levels other = noise(pixels, levels, 7);
+      Levels sparse = noise(pixels, 20, 9);
+      for (auto& flag : sparse) {
+        flag = flag == 0 ? 1 : 0;
+      }
+      sparse[static_cast<std::size_t>(pixels) / 2] = 1;
+      const Levels dense = noise(pixels, 9, 11);
+      for (const bool periodic : {false, true}) {
+        PairRequest request;
+        request.periodic = periodic;
+        request.image = view(image, shape[0], shape[1], shape[2]);
+        const std::int64_t r_max = std::min<std::int64_t>(cemvis::largest_ring(request), 6);
+        check_request(request, r_max);
+        request.mask = view(sparse, shape[0], shape[1], shape[2]);
+        check_request(request, r_max);
+        request.other = view(other, shape[0], shape[1], shape[2]);
+        request.other_mask = view(dense, shape[0], shape[1], shape[2]);
+        check_request(request, r_max);
+      }
+    }
+  }
+}
+
+// More pairs in one cell than narrow counters hold, and lines of more than one part: nearly all pixels are alike.
+void check_large_counts() {
+  const std::array<std::int64_t, 2> shape{3, 8301};
+  const std::int64_t pixels = shape[0] * shape[1];
+  Levels mask(static_cast<std::size_t>(pixels), 1);
+  mask[5] = 0;
+  for (const unsigned levels : {5U, 40U}) {
+    Levels image = noise(pixels, levels);
+    for (std::size_t n = 400; n < image.size(); ++n) {
+      image[n] = 0;
+    }
+    PairRequest request;
+    request.image = view(image, 1, shape[0], shape[1]);
+    request.levels = 40;
+    check_request(request, 2);
+    request.mask = view(mask, 1, shape[0], shape[1]);
+    check_request(request, 2);
+  }
+}
+
+// A line and a column of few valid pixels, as far as they reach: work and memory go with their length, not its square.
+void check_long_lines() {
+  const std::int64_t length = 30000;
+  const Levels image = noise(length, 256);
+  Levels mask(static_cast<std::size_t>(length));
+  const std::array<std::int64_t, 4> valid{0, 17, 9000, length - 1};
+  for (const auto place : valid) {
+    mask[static_cast<std::size_t>(place)] = 1;
+  }
+  for (const bool upright : {false, true}) {
+    PairRequest request;
+    request.image = view(image, 1, upright ? length : 1, upright ? 1 : length);
+    request.mask = view(mask, 1, upright ? length : 1, upright ? 1 : length);
+    request.statistic = PairStatistic::differences;
+    const Found found = counted(request, length - 1, PairAlgorithm::enumeration, 2);
+    Counts wanted(found.pairs.size());
+    for (const auto a : valid) {
+      for (const auto b : valid) {
+        wanted[static_cast<std::size_t>(std::abs(b - a))] += b >= a ? 1 : 0;
+      }
+    }
+    CEMVIS_CHECK(found.pairs == wanted);
+  }
 }
 
 // An image that fourier has to take in strips, for want of memory.
@@ -258,6 +344,9 @@ void check_refusals() {
 
 int main() {
   check_counts();
+  check_periodic_and_sparse();
+  check_large_counts();
+  check_long_lines();
   check_strips();
   check_fallback();
   check_adding();
