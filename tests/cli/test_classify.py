@@ -7,7 +7,14 @@ import pytest
 from click.testing import CliRunner
 
 from cemvis.cli import main
+from cemvis.models.map_classifier_learners import LEARNERS
 from npm_maps import texture, write_classes, write_map
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch) -> None:
+    """Nothing here is about how many there are."""
+    monkeypatch.setitem(LEARNERS, "forest", {**LEARNERS["forest"], "n_estimators": 40})
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def test_a_pore_network_of_a_file_is_a_backbone(tmp_path) -> None:
 
 def test_the_residual_network_is_a_backbone(tmp_path) -> None:
     save_model(tmp_path / "m.safetensors", embedded_model("resnet"))
-    maps = np.random.default_rng(1).integers(0, 128, (2, 512, 512), dtype=np.uint8)
+    maps = np.random.default_rng(1).integers(0, 128, (2, 256, 256), dtype=np.uint8)
     backbone = open_backbone(None, tmp_path / "m.safetensors")
     found = backbone.of(lambda i: maps[i], np.arange(2))
     assert found.shape == (2, 256)

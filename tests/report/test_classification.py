@@ -35,8 +35,8 @@ def test_the_figure_shows_counts_chance_and_warnings(tmp_path) -> None:
     assert any("WARNING: class and specimen coincide" in text for text in said)
     legends = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
     assert "chance: 0.33" in legends
-    save_png(figure, tmp_path / "a.png")
-    save_png(classification_figure(parts, **arguments), tmp_path / "b.png")
+    for name in ("a.png", "b.png"):
+        save_png(classification_figure(parts[:1], **arguments), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 

@@ -13,6 +13,7 @@ import torch
 from cemvis.errors import CemvisWarning, FileAccessError, InputError, OutputExistsError, PixelSizeError
 from cemvis.models.map_classifier import HEAD_TRAINING, MAP_TRAINING
 from cemvis.models.map_classifier_file import load_class_model, save_class_model
+from cemvis.models.map_classifier_learners import LEARNERS
 from cemvis.models.map_classifier_predict import ClassPredictor
 from cemvis.workflows._classify_design import _connected, confounding
 from cemvis.workflows._classify_predict import predict_classes
@@ -37,6 +38,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch) -> None:
+    """Nothing here is about how many there are."""
+    monkeypatch.setitem(LEARNERS, "forest", {**LEARNERS["forest"], "n_estimators": 40})
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +205,8 @@ def test_predictions_say_what_limits_them(found, tmp_path) -> None:
     assert len(table) == len(asked.maps) == 4
     with pytest.raises(OutputExistsError):
         predict_classes([seen], output / "model_mulf.safetensors", tmp_path / "p.csv")
+    with pytest.raises(FileAccessError, match="is not a folder"):
+        predict_classes([seen], output / "none", tmp_path / "none" / "p.csv")
 
 
 def test_a_model_is_not_asked_about_other_maps(found, tmp_path) -> None:

@@ -191,7 +191,8 @@ def _draw_scores(axes: Axes, one: Shown) -> None:
     low, high = scores.interval.low, scores.interval.high
     if low is not None and high is not None:
         reach = [[max(0.0, scores.accuracy - low)], [max(0.0, high - scores.accuracy)]]
-        axes.errorbar([scores.accuracy], [0], xerr=reach, color=style.INK, lw=1.2, capsize=3, ls="")
+        for colour, width in (("white", 3.0), (style.INK, 1.2)):  # seen on the bar's dark part as well
+            axes.errorbar([scores.accuracy], [0], xerr=reach, color=colour, lw=width, capsize=3, capthick=width, ls="")
     axes.axvline(scores.chance, color=style.ALARM, lw=1.2, ls="--", label=f"chance: {scores.chance:.2f}")
     for y, value in enumerate(values):
         axes.text(0.02, y, f"{value:.3f}", va="center", fontsize=style.SMALL_PT, color="white" if y == 0 else style.INK)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import check_free
+from cemvis._files import check_free, check_writable
 from cemvis.errors import CemvisWarning, InputError, PixelSizeError
 from cemvis.images.pixel_size import TOLERANCE, PixelSize
 from cemvis.models.map_classifier_file import load_class_model
@@ -98,6 +98,7 @@ def predict_classes(
         raise InputError(msg)
     if output is not None:
         check_free(output.parent, [output.name], overwrite=overwrite)
+        check_writable(output)
     model = load_class_model(model_file)
     predictor = ClassPredictor.of(model, weights, device=device, threads=threads)
     maps = read_maps(images, size_px=model.size_px, pixel_size_um=None if pixel_size is None else pixel_size.um)
