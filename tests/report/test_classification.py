@@ -46,6 +46,26 @@ def test_many_classes_leave_the_cells_empty() -> None:
     assert not any("\n" in text and "%" in text for text in texts(figure))
 
 
+def test_long_names_still_differ() -> None:
+    names = [*(f"graphene oxide 0.0{dose} wt%" for dose in (1, 2)), "plain", "a very long name, one", "a very, one"]
+    figure = classification_figure([shown((*names, "a veryer name, one"))], title="t", caption="c")
+    for ticks in (figure.axes[0].get_xticklabels(), figure.axes[0].get_yticklabels()):
+        said = [each.get_text() for each in ticks]
+        assert len(set(said)) == 6
+        assert max(map(len, said)) <= 14
+        assert said[1:3] == ["graphe\N{HORIZONTAL ELLIPSIS}.02 wt%", "plain"]
+    assert len({each.get_text() for each in figure.axes[2].get_yticklabels()}) == 7
+
+
+def test_nothing_is_written_over_a_curve() -> None:
+    figure = classification_figure([shown(("plain", "b"))], title="t", caption="c")
+    figure.canvas.draw()
+    axes = figure.axes[1]
+    assert not axes.get_legend().get_window_extent().overlaps(axes.get_window_extent())
+    small = axes.get_legend().get_window_extent().y0
+    assert small > figure.texts[-1].get_window_extent().y1
+
+
 def test_the_scores_as_text() -> None:
     one = shown(("plain", "graphene"))
     text = scores_text([one])

@@ -22,7 +22,7 @@ MARGIN_IN, TITLE_IN, LEFT_IN, ABOVE_IN, BELOW_IN = 0.22, 0.36, 1.2, 0.34, 0.98
 PANEL_IN, SCORES_IN = 2.7, 2.4
 NAMES = {"mulf": "MulF", "micf": "MicF"}
 _MOST_LETTERS = 14
-_MOST_NUMBERS = 12  # classes whose cells can hold their numbers
+_MOST_NUMBERS = 8  # classes whose cells can hold their numbers
 _LABEL = 22
 
 
@@ -132,8 +132,16 @@ def _classifier(model: ClassModel) -> str:
     return f"{model.classifier} on {on}"
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+def _short(names: Sequence[str]) -> list[str]:
+    """Return names of few letters that still differ: cut in the middle, since doses and numbers stand at the end."""
+    head, tail = _MOST_LETTERS // 2 - 1, _MOST_LETTERS // 2
+    found = [
+        f"{name[:head]}\N{HORIZONTAL ELLIPSIS}{name[-tail:]}" if len(name) > _MOST_LETTERS else name for name in names
+    ]
+    return [
+        name if found.count(name) == 1 else f"{number}: {name[: _MOST_LETTERS - 4]}"
+        for number, name in enumerate(found, start=1)
+    ]
 
 
 def _draw_confusion(axes: Axes, one: Shown) -> None:
@@ -149,7 +157,7 @@ def _draw_confusion(axes: Axes, one: Shown) -> None:
                 text = f"{counts[row][column]}\n{100 * shares[row, column]:.0f} %"
                 colour = style.INK if shares[row, column] > 0.5 else "white"
                 axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
-    names = [_short(name) for name in one.scores.classes]
+    names = _short(one.scores.classes)
     turned = max(map(len, names)) * number > 24
     axes.set_xticks(
         range(number), names, parse_math=False, rotation=35 if turned else 0, ha="right" if turned else "center"
@@ -178,24 +186,28 @@ def _draw_reliability(axes: Axes, one: Shown) -> None:
     axes.set_ylim(-0.02, 1.04)
     axes.set_xlabel("confidence (probability of the answer)", fontsize=style.TEXT_PT)
     axes.set_ylabel("share of right answers", fontsize=style.TEXT_PT)
-    axes.legend(loc="lower right", fontsize=style.SMALL_PT, frameon=False)
+    # Below the axes: a curve may pass anywhere in them.
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.15), fontsize=style.SMALL_PT, frameon=False)
     axes.set_title("Reliability; the larger, the more maps", fontsize=style.PANEL_TITLE_PT, loc="left")
 
 
 def _draw_scores(axes: Axes, one: Shown) -> None:
     scores = one.scores
     values = [scores.accuracy, *(each.f1 for each in scores.per_class)]
-    names = ["accuracy", *(f"F1 {_short(each.name)}" for each in scores.per_class)]
+    names = ["accuracy", *(f"F1 {name}" for name in _short(scores.classes))]
     at = np.arange(len(values))
-    axes.barh(at, values, color=[style.BAR_FILL] + ["#9db2d1"] * (len(values) - 1), height=0.66)
+    colours = [style.BAR_FILL] + ["#9db2d1"] * (len(values) - 1)
+    axes.barh(at, values, color=colours, height=0.66)
     low, high = scores.interval.low, scores.interval.high
     if low is not None and high is not None:
         reach = [[max(0.0, scores.accuracy - low)], [max(0.0, high - scores.accuracy)]]
         for colour, width in (("white", 3.0), (style.INK, 1.2)):  # seen on the bar's dark part as well
             axes.errorbar([scores.accuracy], [0], xerr=reach, color=colour, lw=width, capsize=3, capthick=width, ls="")
     axes.axvline(scores.chance, color=style.ALARM, lw=1.2, ls="--", label=f"chance: {scores.chance:.2f}")
-    for y, value in enumerate(values):
-        axes.text(0.02, y, f"{value:.3f}", va="center", fontsize=style.SMALL_PT, color="white" if y == 0 else style.INK)
+    for y, (value, fill) in enumerate(zip(values, colours, strict=True)):
+        box = {"facecolor": fill, "edgecolor": "none", "pad": 1.0}  # over the line of chance, where that is low
+        ink = "white" if y == 0 else style.INK
+        axes.text(0.02, y, f"{value:.3f}", va="center", fontsize=style.SMALL_PT, color=ink, bbox=box, zorder=5)
     axes.set_yticks(at, names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.02)
