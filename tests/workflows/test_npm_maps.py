@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +134,14 @@ def test_a_class_is_called_by_what_can_be_shown(tmp_path) -> None:
     write_map(tmp_path / "r.tif", texture(1.0, (32, 32), 1))
     with pytest.raises(InputError, match=r"class 'GO\\xa00.02' holds a character"):
         read_map_set([listing(tmp_path, ["r.tif,GO\u00a00.02,A,one"])], size_px=32)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are Unicode")
+def test_a_file_whose_name_is_no_text_is_refused(tmp_path) -> None:
+    path = write_map(tmp_path / "a" / "r.tif", texture(1.0, (32, 32), 1))
+    path.rename(Path(os.fsdecode(os.fsencode(path.parent) + b"/r\xff.tif")))
+    with pytest.raises(InputError, match=r"r\\udcff.tif' is not UTF-8; rename"):
+        read_map_set([tmp_path], size_px=32)
 
 
 def test_images_of_no_class_are_wanted_once(tmp_path) -> None:

@@ -137,9 +137,14 @@ def _listed(path: Path) -> Iterator[MapPlace]:
 
 
 def check_paths(found: Sequence[MapPlace]) -> None:
-    """Refuse a file that is given twice."""
+    """Refuse a file that is given twice, and one whose name no table could hold."""
     seen: dict[Path, MapPlace] = {}
     for each in found:
+        try:
+            str(each.path).encode()
+        except UnicodeEncodeError as error:
+            msg = f"the name of {str(each.path)!a} is not UTF-8; rename the file or its folder"
+            raise InputError(msg) from error
         other = seen.setdefault(each.path.resolve(), each)
         if other is not each:
             classes = " and ".join(dict.fromkeys((other.class_name, each.class_name)))
