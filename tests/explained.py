@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
+
+from networks import one_torch_thread
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep modules that import this to one thread: on maps this small a second one only waits."""
+    with one_torch_thread():
+        yield
 
 
 class Chained(nn.Module):

@@ -11,6 +11,7 @@ from cemvis.cli import main
 from cemvis.models.explain import METHODS
 from cemvis.models.map_classifier_file import save_class_model
 from class_models import pore_class_model
+from explained import one_thread  # noqa: F401 - a fixture
 from npm_maps import write_classes
 
 

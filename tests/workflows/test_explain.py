@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-import torch
 
 import cemvis
 from cemvis.analysis.relevance import characteristic_regions, isodata_threshold
@@ -31,6 +30,7 @@ from cemvis.workflows._explain_run import half_distance_px, rank_correlation
 from cemvis.workflows._npm_maps import read_map_set
 from cemvis.workflows.explain import ExplainConfig, Place, explain_images
 from class_models import learner_class_model, pore_class_model
+from explained import one_thread  # noqa: F401 - a fixture
 from networks import model_around, random_window_network
 from npm_maps import texture, write_classes, write_map
 
@@ -41,14 +41,6 @@ QUICK = ExplainConfig(
 )
 # With random weights relevance is like that of random weights.
 pytestmark = pytest.mark.filterwarnings("ignore::cemvis.errors.CemvisWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from cemvis.models.explain.explanation import joined
 from cemvis.models.pore_network import PoreNetwork
 from cemvis.models.resnet import ResNet
 from cemvis.models.resnet_layout import ResNetLayout
-from explained import Chained, images, settled, small_network
+from explained import Chained, images, one_thread, settled, small_network  # noqa: F401 - one_thread is a fixture
 from networks import random_resnet
 from reference.deep_taylor import decompose
 

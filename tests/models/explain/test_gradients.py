@@ -11,7 +11,7 @@ from cemvis.models.explain import randomised as with_random_weights
 from cemvis.models.explain.question import Question
 from cemvis.models.pore_network import PoreNetwork
 from cemvis.models.resnet_layout import ResNetLayout
-from explained import Chained, images, settled, small_network
+from explained import Chained, images, one_thread, settled, small_network  # noqa: F401 - one_thread is a fixture
 from networks import random_resnet
 
 

@@ -12,7 +12,7 @@ from cemvis.models.explain import deep_taylor
 from cemvis.models.pore_network import PoreNetwork
 from cemvis.models.resnet import Block, ResNet
 from cemvis.models.resnet_layout import ResNetLayout
-from explained import images, settled, small_network
+from explained import images, one_thread, settled, small_network  # noqa: F401 - one_thread is a fixture
 
 pytest.importorskip("zennit", reason="zennit, or torchvision that it needs, is missing", exc_type=ImportError)
 
