@@ -159,10 +159,12 @@ def _baseline_notes(comparison: Comparison, config: ExplainConfig) -> list[str]:
     error = float(change.std(ddof=1)) / math.sqrt(len(change)) if len(change) > 1 else math.inf
     if float(change.mean()) > 2 * error:
         return []
-    count = "one image" if len(change) == 1 else f"{len(change)} images"
+    count, spread = f"{len(change)} images", f" +- {error:.2g}"
+    if len(change) == 1:
+        count, spread = "one image", ""
     return [
         f"on {count} the scores are not surely above those of the {config.baseline} images that take their place "
-        f"({float(change.mean()):.3g} +- {error:.2g}): faithfulness says little; compare more images, or on another "
+        f"(by {float(change.mean()):.3g}{spread}): faithfulness says little; compare more images, or on another "
         "--baseline"
     ]
 
