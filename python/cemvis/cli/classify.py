@@ -113,8 +113,9 @@ def command(
     """Tell classes of nano-porosity maps apart: train a classifier, and test it on specimens that it never saw.
 
     SOURCE is folders with a sub-folder a class, ROOT/CLASS/SPECIMEN/REGION.tif, or lists maps.csv with the columns
-    file, class, specimen, region and perhaps session. Images larger than a map are cut into maps; all maps of an
-    image go into one part, and whole specimens are left out to test on where every class has several.
+    file, class, specimen, region and perhaps session. Images larger than a map are cut into maps; all maps of a
+    region go into one part, those of images that a list gives the same region too, and whole specimens are left out to
+    test on where every class has several.
 
     Writes the model (model_mulf.safetensors), classify.csv and .json (accuracy with interval, precision, recall, F1),
     confusion.csv, reliability.csv, predictions.csv (each tested map), parts.csv (which map was in which part),
