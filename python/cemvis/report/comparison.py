@@ -36,7 +36,10 @@ def class_map_figure(found: ClassCorrelation, of: str, *, pixel_size_um: float, 
             ("correlation length", found.correlation_px, None if bands is None else bands.correlation_px),
             ("characteristic length", found.characteristic_px, None if bands is None else bands.characteristic_px),
         )
-        if value is not None and (ends is None or np.isfinite([ends.low, ends.high]).all())
+        # A minimum in the last ring is where counting stopped.
+        if value is not None
+        and value < found.total.r_max
+        and (ends is None or np.isfinite([ends.low, ends.high]).all())
     ]
     return map_figure(
         probabilities(in_use(found.total)),

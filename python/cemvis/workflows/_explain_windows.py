@@ -114,7 +114,15 @@ def window_subjects(
             warnings.warn(warning, stacklevel=2)
         transform = matched_grey(image, model, anchors)
         pixels = [image.read(row, col, layout.window_px, layout.window_px) for row, col in corners]
-        origin, notes, brightest = image_origin(image), notes_on(image), float(np.iinfo(image.dtype).max)
+        origin, notes, bits = image_origin(image), notes_on(image), 8 * image.dtype.itemsize
+    # Cameras of 10 to 14 bits are stored in 16: no pixel gets near the type's brightest, which bounds what it can be.
+    bits_used = max(8, *(int(each.max()).bit_length() for each in pixels))
+    brightest = float(2**bits_used - 1)
+    if bits_used < bits:
+        notes = (
+            *notes,
+            f"grey levels are taken to reach to {brightest:.0f}: the windows use {bits_used} of {bits} bits",
+        )
     grey_mean, grey_sd = network.standard_on(transform)
     middle = (layout.window_px - 1) / 2
 
