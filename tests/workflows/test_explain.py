@@ -19,6 +19,7 @@ from cemvis.errors import (
     PixelSizeError,
     PixelSizeWarning,
 )
+from cemvis.images.grey_scale import GreyScale
 from cemvis.images.ome_tiff import read_description
 from cemvis.images.pixel_size import PixelSize
 from cemvis.models.explain import deep_taylor
@@ -348,6 +349,31 @@ def test_an_uncertain_grey_scale_is_told(tmp_path) -> None:
         result = explain_images([mosaic], path, tmp_path / "wrong", wrong)
     assert any("25 nm/px" in note for note in result.notes)
     assert "grey levels are used as they are, as was asked for" in result.notes
+
+
+def test_twelve_bits_in_sixteen_are_explained_as_eight(tmp_path) -> None:
+    path = tmp_path / "resnet.safetensors"
+    save_model(path, model_around(random_window_network(ResNetLayout(targets=2, window=20, downsample=2))))
+    grey = texture(2.0, (60, 80), 1)
+    found = []
+    for name, levels, matrix, clinker in (("8", grey, 90, 180), ("12", grey.astype(np.uint16) * 16, 1440, 2880)):
+        mosaic = tmp_path / f"{name}.tif"
+        tifffile.imwrite(mosaic, levels)
+        settings = replace(
+            QUICK,
+            compare=0,
+            anchors=GreyScale(matrix, clinker),
+            pixel_size=PixelSize(0.05, "option"),
+            places=(Place(30.5, 24.5, "px"),),
+        )
+        found.append(explain_images([mosaic], path, tmp_path / name, settings))
+    [eight], [twelve] = (each.images for each in found)
+    assert abs(eight.shares.threshold - twelve.shares.threshold) <= 1
+    assert twelve.score == pytest.approx(eight.score, rel=1e-4)
+    relevance = [tifffile.imread(next((tmp_path / name / "relevance").iterdir())) for name in ("8", "12")]
+    np.testing.assert_allclose(relevance[0], relevance[1], atol=0.02 * relevance[0].max())
+    assert any("the windows use 12 of 16 bits" in note for note in found[1].notes)
+    assert not any("bits" in note for note in found[0].notes)
 
 
 @pytest.mark.parametrize("text", ["1", "1,2,3", "a,b", "1px,2", "nan,1", "1,inf", ""])
