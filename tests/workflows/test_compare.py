@@ -165,7 +165,7 @@ def test_tables_of_another_set_of_maps_are_refused(done, root, tmp_path) -> None
     _, output = done
     shutil.copytree(root / "coarse", tmp_path / "coarse")
     other = read_map_set([tmp_path], size_px=64)
-    with pytest.raises(FileFormatError, match=r"lists 4 tested images, of which 2 are there"):
+    with pytest.raises(FileFormatError, match=r"lists 4 tested regions, of which 2 are there"):
         write_held_out(other, output / "classify", tmp_path)
 
 

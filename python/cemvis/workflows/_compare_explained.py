@@ -35,8 +35,9 @@ def write_held_out(maps: MapSet, classified: Path, output: Path) -> Path:
             if row.get("fold_1") == "test":
                 wanted.add((row["class"], row["specimen"], row["region"]))
     images = {place.path: place for place in maps.places if (place.class_name, place.specimen, place.region) in wanted}
-    if len(images) != len(wanted) or not wanted:
-        msg = f"{path} lists {len(wanted)} tested images, of which {len(images)} are there; run the comparison anew"
+    there = {(place.class_name, place.specimen, place.region) for place in images.values()}
+    if there != wanted or not wanted:
+        msg = f"{path} lists {len(wanted)} tested regions, of which {len(there)} are there; run the comparison anew"
         raise FileFormatError(msg)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
