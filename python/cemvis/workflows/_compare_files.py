@@ -32,7 +32,7 @@ _SUMMARIES = (
 def write_correlations(found: Correlations, maps: MapSet, folder: Path, *, features: str) -> None:
     """Write lengths, tests and figures of correlations into a folder, the summary last."""
     from cemvis.report.comparison import class_curves_figure, class_map_figure
-    from cemvis.report.relevance import file_stem
+    from cemvis.report.relevance import file_stems
 
     _begin(folder, CORRELATION)
     lengths, tests = found.rows(maps.pixel_size_um), found.test_rows(maps.pixel_size_um)
@@ -44,9 +44,9 @@ def write_correlations(found: Correlations, maps: MapSet, folder: Path, *, featu
         if classes:
             figure = class_curves_figure(classes, KINDS[kind], pixel_size_um=maps.pixel_size_um, features=features)
             names += _draw(figure, folder / f"{kind}_curves")
-        for each in classes:
+        for each, stem in zip(classes, file_stems([each.name for each in classes]), strict=True):
             figure = class_map_figure(each, KINDS[kind], pixel_size_um=maps.pixel_size_um, features=features)
-            names += _draw(figure, folder / f"{kind}_{file_stem(each.name)}")
+            names += _draw(figure, folder / f"{kind}_{stem}")
     record = {
         "format": "cemvis correlation of classes",
         "format_version": 1,
@@ -67,7 +67,7 @@ def write_patterns(found: Patterns, maps: MapSet, folder: Path) -> None:
     """Write tables and figures of shared patterns into a folder, the summary last."""
     import pandas as pd
 
-    from cemvis.report.relevance import file_stem
+    from cemvis.report.relevance import file_stems
     from cemvis.report.shared_patterns import fractions_figure, order_figure, patterns_figure
 
     _begin(folder, SHARED)
@@ -84,9 +84,9 @@ def write_patterns(found: Patterns, maps: MapSet, folder: Path) -> None:
         names += _draw(figure, folder / "patterns")
         title = "Shared pores beside what chance makes of them"
         names += _draw(fractions_figure(found.found, found.nulls, title=title, caption=caption), folder / "fractions")
-        for name, each in found.found.items():
+        for (name, each), stem in zip(found.found.items(), file_stems(list(found.found)), strict=True):
             figure = order_figure(each, title=f"Differences between relevance maps, {name}", caption=caption)
-            names += _draw(figure, folder / f"order_{file_stem(name)}")
+            names += _draw(figure, folder / f"order_{stem}")
     record = {
         "format": "cemvis shared patterns",
         "format_version": 1,
