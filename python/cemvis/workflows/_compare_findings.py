@@ -87,7 +87,7 @@ def _accuracies(steps: Mapping[str, Any], features: Sequence[str]) -> list[Row]:
         ):
             continue
         what = f"accuracy of the nearest mean by {each['feature']}, {each['left_out']} left out"
-        chance = f"chance {each['chance']:.3g}"
+        chance = f"chance {each['chance']:.3g}, p {each['p_value']:.2g}"
         rows.append(_row(what, each["accuracy"], "", chance, low=each["accuracy_low"], high=each["accuracy_high"]))
     return rows
 
