@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis.analysis.validation.group_intervals import share_interval
 from cemvis.errors import InputError
 
 Labels = NDArray[np.intp]
-LEVEL = 0.95
 RESAMPLINGS = 2000
 
 
@@ -168,8 +168,8 @@ def _interval(
     for name, groups in (("specimen", specimens), ("region", regions)):
         if (name == "specimen" and by != "specimen") or _fewest(labels, groups) < 2:
             continue
-        low, high = _resampled(labels, groups, right, None, seed)
-        return AccuracyInterval(max(low, 0.0), high, name, len(np.unique(groups)))
+        low, high = share_interval(right, labels, groups, resamplings=RESAMPLINGS, seed=seed)
+        return AccuracyInterval(low, high, name, len(np.unique(groups)))
     return AccuracyInterval(None, None, "none", len(np.unique(regions)))
 
 
@@ -198,44 +198,7 @@ def accuracy_difference(
     value = float(right.mean() - other_right.mean())
     if _fewest(labels, groups) < 2:
         return value, None, None
-    low, high = _resampled(labels, groups, right & ~other_right, other_right & ~right, seed)
-    return value, max(low, -1.0), high
-
-
-def _resampled(
-    labels: Labels, groups: Labels, won: NDArray[np.bool_], lost: NDArray[np.bool_] | None, seed: int
-) -> tuple[float, float]:
-    """Return the interval of the share of maps won less the share lost, over groups drawn within each class.
-
-    `lost` is None where nothing can be lost.
-    """
-    from scipy.stats import norm, t
-
-    numbers, of_map = np.unique(groups, return_inverse=True)
-    maps, wins = np.bincount(of_map), np.bincount(of_map, won)
-    losses = np.zeros(len(numbers)) if lost is None else np.bincount(of_map, lost)
-    doubt = np.array([0.5, 0.0 if lost is None else 0.5, 0.5])
-    gains = wins - losses
-    class_of = np.array([labels[of_map == index][0] for index in range(len(numbers))])
-    rng = np.random.default_rng([seed, 19])
-    total, count = np.zeros(RESAMPLINGS), np.zeros(RESAMPLINGS)
-    drawn_groups, freedom = 0, 0
-    for label in np.unique(class_of):
-        mine = np.flatnonzero(class_of == label)
-        if np.ptp(gains[mine] / maps[mine]) == 0:
-            kinds = np.stack([wins, losses, maps - wins - losses], axis=1)[mine] / maps[mine, None]
-            # Shares by Dirichlet's distribution, which is that of gamma variates over their sum.
-            likely = rng.gamma(doubt + kinds.sum(axis=0), size=(RESAMPLINGS, 3))
-            total += maps[mine].sum() * (likely[:, 0] - likely[:, 1]) / likely.sum(axis=1)
-            count += maps[mine].sum()
-        else:
-            drawn = rng.choice(mine, size=(RESAMPLINGS, len(mine)))
-            total += gains[drawn].sum(axis=1)
-            count += maps[drawn].sum(axis=1)
-            drawn_groups, freedom = drawn_groups + len(mine), freedom + len(mine) - 1
-    value = float(gains.sum() / len(labels))
-    ends = np.quantile(total / count, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    if freedom:
-        at = (1 + LEVEL) / 2
-        ends = value + (ends - value) * t.ppf(at, freedom) / norm.ppf(at) * np.sqrt(drawn_groups / freedom)
-    return min(float(ends[0]), value), min(max(float(ends[1]), value), 1.0)
+    low, high = share_interval(
+        right & ~other_right, labels, groups, lost=other_right & ~right, resamplings=RESAMPLINGS, seed=seed
+    )
+    return value, low, high

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import studentized_range, tukey_hsd
 
-from cemvis.analysis.porosity.baseline import identify, nearest_mean, share_interval
+from cemvis.analysis.porosity.baseline import identify, nearest_mean
 from cemvis.analysis.porosity.baseline_tests import compare_means, group_means, intraclass
+from cemvis.analysis.validation.group_intervals import share_interval
 from cemvis.errors import InputError
 
 LABELS = np.array([0, 0, 0, 1, 1, 1])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cemvis.analysis.validation.group_intervals import share_interval
 from cemvis.errors import InputError
 
 _ROUNDING = 1e-7  # of the range: sums of squares are no more exact
@@ -167,39 +168,3 @@ def identify(
         chance=float(np.bincount(labels).max() / labels.size),
         p_value=as_good / (deals + 1),
     )
-
-
-def share_interval(
-    right: NDArray[np.bool_], labels: NDArray[np.intp], groups: NDArray[np.intp], *, resamplings: int, seed: int
-) -> tuple[float, float]:
-    """Return the 95 % interval of the share of True, from resamplings of whole groups within each class.
-
-    Where all groups of a class did equally well nothing varies, but a few groups do not make that certain: the class's
-    share is then drawn as if each group were one trial (Jeffreys' prior). The interval always holds the share.
-
-    Parameters
-    ----------
-    right : (n,) bool
-    labels, groups : (n,) intp
-        A group is of one class.
-    resamplings, seed : int
-    """
-    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
-    hits, sizes = np.bincount(which, weights=right), np.bincount(which)
-    class_of = labels[first]
-    rng = np.random.default_rng(seed)
-    total, count = np.zeros(resamplings), np.zeros(resamplings)
-    for number in np.unique(class_of):
-        mine = np.flatnonzero(class_of == number)
-        shares = hits[mine] / sizes[mine]
-        if np.ptp(shares) == 0:
-            told = shares[0] * mine.size
-            total += sizes[mine].sum() * rng.beta(told + 0.5, mine.size - told + 0.5, resamplings)
-            count += sizes[mine].sum()
-        else:
-            drawn = rng.choice(mine, (resamplings, mine.size))
-            total += hits[drawn].sum(axis=1)
-            count += sizes[drawn].sum(axis=1)
-    low, high = np.percentile(total / count, [2.5, 97.5])
-    share = float(right.mean())
-    return min(float(low), share), max(float(high), share)
