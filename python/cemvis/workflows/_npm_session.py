@@ -69,6 +69,7 @@ class SessionAnchors:
             **self.anchors.to_json(),
             "darkest_flat_phase": self.phase.name,
             "confirmed_by": list(self.phase.confirmed_by),
+            "may_as_well_be": list(self.phase.rivals),
             "tiles": len(self.sample),
             "draws": len(self.draws),
             "drift": [
