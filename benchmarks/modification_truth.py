@@ -7,8 +7,8 @@ pairs of classes and tests it on whole specimens that it never saw, one of each 
 
 - truth: plain against each strength, on true maps, MulF and MicF;
 - measured: plain against the strongest, on maps calibrated from the images with the session's own anchors;
-- null: two classes of the same material; null-session: the same seen in two sessions, as calibrated maps;
-  grey-session: the same as raw grey levels, where the session can be told.
+- null: two classes of the same material; null-session: each class seen in a session of its own, as calibrated maps;
+  null-mixed: each specimen seen in one of its own; grey-session: null-session as raw grey levels.
 
 Then: the share of relevance on truly modified pixels against their area, for each explanation and for a network with
 random weights; and the two-point correlation of whole maps, plain against null and each strength, by permuting
@@ -41,7 +41,7 @@ from cemvis.models.pore_network import PoreNetwork
 from cemvis.workflows.specimen_intruded import IntrudedConfig, make_intruded
 
 PLAIN, NULL = "plain", "null"
-PASTE, SESSIONS = "paste", "sessions"
+PASTE, SESSIONS, MIXED = "paste", "sessions", "mixed-sessions"
 R_MAX_PX = 191
 PIXEL_UM = 0.052
 TOLD = ("share", "area", "lift", "other_lift", "auc", "regions_modified")
@@ -74,6 +74,7 @@ def cases(strengths: Sequence[float]) -> list[Case]:
             found.append(Case(f"truth-{strength:g}-{ending}", plain, second, "truth", micro))
         found.append(Case(f"null-{ending}", plain, null, "truth", micro))
         found.append(Case(f"null-session-{ending}", (SESSIONS, PLAIN), (SESSIONS, NULL), "measured", micro))
+        found.append(Case(f"null-mixed-{ending}", (MIXED, PLAIN), (MIXED, NULL), "measured", micro))
     strongest = (PASTE, strength_class(max(strengths)))
     found.append(Case(f"measured-{max(strengths):g}-mulf", plain, strongest, "measured", micro=False))
     found.append(Case("grey-session-mulf", (SESSIONS, PLAIN), (SESSIONS, NULL), "grey", micro=False))
@@ -91,7 +92,11 @@ def make_all(folder: Path, strengths: Sequence[float], options: argparse.Namespa
         for each in strengths
     )
     config = IntrudedConfig(classes=null + modified, regions=options.regions, map_px=options.map_px, seed=options.seed)
-    wanted = {PASTE: config, SESSIONS: replace(config, classes=null, session="by-class")}
+    wanted = {
+        PASTE: config,
+        SESSIONS: replace(config, classes=null, session="by-class"),
+        MIXED: replace(config, classes=null, session="by-specimen"),
+    }
     for name, each in wanted.items():
         if (folder / name).exists():
             held = json.loads((folder / name / "specimen.json").read_text())["settings"]
