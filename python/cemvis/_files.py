@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cemvis.errors import CemvisError, FileAccessError, FileFormatError, OutputExistsError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WHOLE_UP_TO_BYTES = 256 * 2**20
 SAMPLES = 256
@@ -119,6 +123,23 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` in UTF-8, whole or not at all."""
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_table(path: Path, table: pd.DataFrame, *, digits: int) -> None:
+    """Write a table as CSV, whole or not at all, with so many significant digits."""
+    with written_whole(path) as beside:
+        table.to_csv(beside, index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as indented JSON, whole or not at all; raises `ValueError` for numbers that are not finite."""
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number as JSON knows it: None where it is not finite."""
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 def sha256_of(path: Path) -> str:

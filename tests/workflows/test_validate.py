@@ -150,7 +150,7 @@ def test_notes_and_promises_are_printed(done) -> None:
 @pytest.fixture
 def no_pictures(monkeypatch) -> None:
     """Leave out the figures of a validation and of its maps, which take most of the time of a small one."""
-    monkeypatch.setattr("cemvis.workflows._validate_files._save", lambda _figure, _stem: None)
+    monkeypatch.setattr("cemvis.workflows._validate_files.save_png_and_pdf", lambda _figure, _stem: None)
     for name in ("write_property_figure", "write_histogram_figure"):
         monkeypatch.setattr(f"cemvis.workflows._map_write.{name}", lambda path, *_, **__: path.touch())
 

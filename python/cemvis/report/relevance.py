@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-MARGIN_IN, PANEL_IN, GAP_IN, LABEL_IN, BAR_IN = 0.22, 2.15, 0.16, 0.24, 0.11
+PANEL_IN, GAP_IN, LABEL_IN, BAR_IN = 2.15, 0.16, 0.24, 0.11
 CURVE_IN, LEFT_IN, BELOW_IN = 2.6, 0.62, 0.5
 BOLD_LETTER = 0.6
 """Usual width of a letter over the size of the text."""
@@ -71,7 +71,7 @@ def image_figure(panels: Panels, *, pixel_size_um: float, porosity: bool, title:
     """
     bars = 2 * (BAR_IN + 0.06)
     wide = 3 * PANEL_IN + 2 * GAP_IN + bars + 0.3
-    figure, top = _page(wide, 2 * (PANEL_IN + LABEL_IN) + GAP_IN, title, caption)
+    figure, top = style.captioned_page(wide, 2 * (PANEL_IN + LABEL_IN) + GAP_IN + 0.1, title, caption)
     first = "Nano-porosity map" if porosity else "Image"
     pictures: list[tuple[str, Any]] = [
         (first, _grey(panels.levels)),
@@ -83,9 +83,9 @@ def image_figure(panels: Panels, *, pixel_size_um: float, porosity: bool, title:
     ]
     for number, (label, picture) in enumerate(pictures):
         row, col = divmod(number, 3)
-        left = MARGIN_IN + col * (PANEL_IN + GAP_IN)
+        left = style.MARGIN_IN + col * (PANEL_IN + GAP_IN)
         _picture(figure, left, top + row * (PANEL_IN + LABEL_IN + GAP_IN), label, picture, pixel_size_um, number == 0)
-    left = MARGIN_IN + 3 * PANEL_IN + 2 * GAP_IN + 0.08
+    left = style.MARGIN_IN + 3 * PANEL_IN + 2 * GAP_IN + 0.08
     limit = full_colour(np.maximum(panels.relevance, 0.0))
     for number, name in enumerate(("Reds", "Blues")):
         side = style.add_axes_in(figure, left + number * (BAR_IN + 0.04), top + LABEL_IN, BAR_IN, PANEL_IN)
@@ -106,11 +106,11 @@ def methods_figure(
     columns = 4
     rows = -(-(len(maps) + 1) // columns)
     high = rows * (PANEL_IN + LABEL_IN + GAP_IN) - GAP_IN
-    figure, top = _page(columns * (PANEL_IN + GAP_IN) - GAP_IN, high, title, caption)
+    figure, top = style.captioned_page(columns * (PANEL_IN + GAP_IN) - GAP_IN, high + 0.1, title, caption)
     pictures = [("Image", _grey(levels)), *((name, two_sided(each, each > 0)) for name, each in maps.items())]
     for number, (label, picture) in enumerate(pictures):
         row, col = divmod(number, columns)
-        left = MARGIN_IN + col * (PANEL_IN + GAP_IN)
+        left = style.MARGIN_IN + col * (PANEL_IN + GAP_IN)
         _picture(figure, left, top + row * (PANEL_IN + LABEL_IN + GAP_IN), label, picture, pixel_size_um, number == 0)
     return figure
 
@@ -121,11 +121,11 @@ def faithfulness_figure(
     """Return mean scores while pixels are deleted and inserted, and the faithfulness of each method with intervals."""
     wide = 2 * (LEFT_IN + CURVE_IN) + 0.2
     bars_in = 0.26 * len(verdicts) + 0.1
-    figure, top = _page(wide, CURVE_IN + BELOW_IN + LABEL_IN + bars_in + BELOW_IN, title, caption)
+    figure, top = style.captioned_page(wide, CURVE_IN + BELOW_IN + LABEL_IN + bars_in + BELOW_IN + 0.1, title, caption)
     order = [each.method for each in verdicts]
     curve_axes: list[Axes] = []
     for number, (label, part) in enumerate((("Deletion", "deletion"), ("Insertion", "insertion"))):
-        left = MARGIN_IN + number * (LEFT_IN + CURVE_IN + 0.2) + LEFT_IN
+        left = style.MARGIN_IN + number * (LEFT_IN + CURVE_IN + 0.2) + LEFT_IN
         axes = style.add_axes_in(figure, left, top + LABEL_IN, CURVE_IN, CURVE_IN)
         for place, name in enumerate(order):
             mean = getattr(curves[name], part).mean(axis=0)
@@ -136,7 +136,7 @@ def faithfulness_figure(
         axes.set_xlim(0, 1)
     curve_axes[1].sharey(curve_axes[0])
     curve_axes[0].autoscale(axis="y")
-    left, above = MARGIN_IN + 1.9, top + LABEL_IN + CURVE_IN + BELOW_IN + 0.1
+    left, above = style.MARGIN_IN + 1.9, top + LABEL_IN + CURVE_IN + BELOW_IN + 0.1
     axes = style.add_axes_in(figure, left, above, wide - 1.9, bars_in)
     for place, each in enumerate(verdicts):
         colour = COLOURS[place % len(COLOURS)]
@@ -155,8 +155,8 @@ def centre_figure(
     """Return mean relevance by distance from the middle, and the mean maps; `floor` is drawn thin."""
     columns = max(3, len(means))
     wide = columns * (PANEL_IN + GAP_IN) - GAP_IN
-    figure, top = _page(wide, CURVE_IN + BELOW_IN + LABEL_IN + PANEL_IN + LABEL_IN, title, caption)
-    axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN, top, wide - LEFT_IN, CURVE_IN)
+    figure, top = style.captioned_page(wide, CURVE_IN + BELOW_IN + LABEL_IN + PANEL_IN + LABEL_IN + 0.1, title, caption)
+    axes = style.add_axes_in(figure, style.MARGIN_IN + LEFT_IN, top, wide - LEFT_IN, CURVE_IN)
     for number, (name, each) in enumerate(profiles.items()):
         thin = name == floor
         colour = style.SOFT_INK if thin else COLOURS[number % len(COLOURS)]
@@ -171,7 +171,7 @@ def centre_figure(
         text.set_parse_math(False)
     below = top + CURVE_IN + BELOW_IN + LABEL_IN
     for number, (name, mean) in enumerate(means.items()):
-        left = MARGIN_IN + number * (PANEL_IN + GAP_IN)
+        left = style.MARGIN_IN + number * (PANEL_IN + GAP_IN)
         _picture(figure, left, below, f"Mean, {name}", two_sided(mean, mean > 0), None, bar=False)
     return figure
 
@@ -242,16 +242,3 @@ def _label(axes: Axes, across: str, up: str) -> None:
     axes.set_xlabel(across, fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
     axes.set_ylabel(up, fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _page(wide: float, high: float, title: str, caption: str) -> tuple[Figure, float]:
-    """Return a figure with title and caption around `high` inches, and where these begin."""
-    small = style.wrap(caption, wide, size_pt=style.SMALL_PT)
-    heading = style.wrap(title, wide, size_pt=style.TITLE_PT)
-    top = MARGIN_IN + style.lines_height_in(len(heading), size_pt=style.TITLE_PT) + 0.12
-    below = top + high + 0.1
-    height = below + style.lines_height_in(len(small), size_pt=style.SMALL_PT) + MARGIN_IN
-    figure = style.new_figure(2 * MARGIN_IN + wide, height)
-    style.add_text_in(figure, MARGIN_IN, MARGIN_IN, "\n".join(heading), fontsize=style.TITLE_PT, weight="bold")
-    style.add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
-    return figure, top

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MARGIN_IN, TITLE_IN, LEFT_IN, BELOW_IN, GAP_IN = 0.22, 0.34, 0.55, 0.5, 0.2
+LEFT_IN, BELOW_IN, GAP_IN = 0.55, 0.5, 0.2
 MATRIX_IN, OVERLAY_IN, BAR_IN, BAR_SIDE_IN, HEAD_IN, NAME_IN = 3.1, 2.1, 0.12, 0.8, 0.3, 0.24
 ROW_IN, FRACTIONS_IN, NAMES_IN = 0.24, 4.2, 1.9
 MATRIX_COLOURS, OVERLAY_COLOURS = "viridis", "magma"
@@ -43,12 +43,12 @@ def order_figure(found: SharedPatterns, *, title: str, caption: str) -> Figure:
     title, caption : str
     """
     wide = LEFT_IN + 2 * MATRIX_IN + 2 * GAP_IN + LEFT_IN + BAR_IN + BAR_SIDE_IN
-    figure, top = _page(wide, HEAD_IN + MATRIX_IN + BELOW_IN, title, caption)
+    figure, top = style.captioned_page(wide, HEAD_IN + MATRIX_IN + BELOW_IN, title, caption)
     top += HEAD_IN
     order = found.ordered.order
     apart = found.differences[~np.eye(len(order), dtype=bool)]
     low, high = (float(apart.min()), float(apart.max())) if apart.size else (0.0, 1.0)
-    left = MARGIN_IN + LEFT_IN
+    left = style.MARGIN_IN + LEFT_IN
     ordered = found.differences[np.ix_(order, order)]
     panels = (
         ("As given", found.differences, found.ordered.given_gradient),
@@ -84,21 +84,23 @@ def patterns_figure(
     columns = max(len(each.patterns) for each in found.values())
     step = NAME_IN + HEAD_IN + OVERLAY_IN + GAP_IN
     wide = columns * (OVERLAY_IN + GAP_IN) + BAR_IN + BAR_SIDE_IN
-    figure, top = _page(wide, len(found) * step, title, caption)
+    figure, top = style.captioned_page(wide, len(found) * step, title, caption)
     everything = np.concatenate([pattern.overlay.ravel() for each in found.values() for pattern in each.patterns])
     highest = float(np.percentile(everything, HIGHEST_PERCENT)) or 1.0
     for row, (name, each) in enumerate(found.items()):
         at = top + row * step + NAME_IN + HEAD_IN
-        style.add_text_in(figure, MARGIN_IN, at - NAME_IN - HEAD_IN, name, weight="bold", fontsize=style.PANEL_TITLE_PT)
+        style.add_text_in(
+            figure, style.MARGIN_IN, at - NAME_IN - HEAD_IN, name, weight="bold", fontsize=style.PANEL_TITLE_PT
+        )
         for column, pattern in enumerate(each.patterns):
-            left = MARGIN_IN + column * (OVERLAY_IN + GAP_IN)
+            left = style.MARGIN_IN + column * (OVERLAY_IN + GAP_IN)
             axes = style.add_axes_in(figure, left, at, OVERLAY_IN, OVERLAY_IN)
             drawn = _draw_overlay(axes, pattern, highest, pixel_size_um)
             text = f"{column + 1}: {len(pattern.group.members)} maps, shared {pattern.fraction:.1%}"
             axes.set_title(text, fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
             if pixel_size_um is not None and row == column == 0:
                 add_scale_bar(axes)
-    left = MARGIN_IN + columns * (OVERLAY_IN + GAP_IN)
+    left = style.MARGIN_IN + columns * (OVERLAY_IN + GAP_IN)
     bar = style.add_axes_in(
         figure, left, top + NAME_IN + HEAD_IN, BAR_IN, len(found) * step - NAME_IN - HEAD_IN - GAP_IN
     )
@@ -123,8 +125,8 @@ def fractions_figure(
     title, caption : str
     """
     rows = sum(1 + len(nulls.get(name, ())) for name in found)
-    figure, top = _page(NAMES_IN + FRACTIONS_IN, rows * ROW_IN + 0.1 + BELOW_IN, title, caption)
-    axes = style.add_axes_in(figure, MARGIN_IN + NAMES_IN, top, FRACTIONS_IN, rows * ROW_IN + 0.1)
+    figure, top = style.captioned_page(NAMES_IN + FRACTIONS_IN, rows * ROW_IN + 0.1 + BELOW_IN, title, caption)
+    axes = style.add_axes_in(figure, style.MARGIN_IN + NAMES_IN, top, FRACTIONS_IN, rows * ROW_IN + 0.1)
     row, names = 0, []
     for number, (name, each) in enumerate(found.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -214,16 +216,3 @@ def _colour_bar(figure: Figure, axes: Axes, drawn: AxesImage, name: str, *, exte
     figure.colorbar(drawn, cax=axes, extend=extend)
     axes.tick_params(labelsize=style.SMALL_PT, colors=style.SOFT_INK, length=2.5, width=0.6)
     axes.set_ylabel(name, fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
-
-
-def _page(wide: float, high: float, title: str, caption: str) -> tuple[Figure, float]:
-    """Return a figure with title and caption around `high` inches, and where these begin."""
-    small = style.wrap(caption, wide, size_pt=style.SMALL_PT)
-    heading = style.wrap(title, wide, size_pt=style.TITLE_PT)
-    top = MARGIN_IN + max(TITLE_IN, style.lines_height_in(len(heading), size_pt=style.TITLE_PT) + 0.1)
-    below = top + high
-    height = below + style.lines_height_in(len(small), size_pt=style.SMALL_PT) + MARGIN_IN
-    figure = style.new_figure(2 * MARGIN_IN + wide, height)
-    style.add_text_in(figure, MARGIN_IN, MARGIN_IN, "\n".join(heading), fontsize=style.TITLE_PT, weight="bold")
-    style.add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
-    return figure, top

@@ -27,6 +27,7 @@ INK = "#222222"
 SOFT_INK = "#5a5a5a"
 ALARM = "#b3261e"
 BAR_FILL = "#3b5b8c"
+MARGIN_IN, TITLE_IN = 0.22, 0.34
 TITLE_PT = 11.0
 PANEL_TITLE_PT = 9.5
 TEXT_PT = 8.5
@@ -127,3 +128,24 @@ def save_pdf(figure: Figure, path: Path) -> None:
 
     with written_whole(path) as beside, rc_context({"pdf.fonttype": 42}):
         figure.savefig(beside, format="pdf", dpi=2 * DPI, metadata={"Creator": "cemvis", "CreationDate": None})
+
+
+def save_png_and_pdf(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write `figure` to `stem` with .png and with .pdf behind it; return both."""
+    png, pdf = (stem.with_name(f"{stem.name}.{end}") for end in ("png", "pdf"))
+    save_png(figure, png)
+    save_pdf(figure, pdf)
+    return png, pdf
+
+
+def captioned_page(wide: float, high: float, title: str, caption: str) -> tuple[Figure, float]:
+    """Return a figure with title and caption around `high` inches, margins left and right, and where these begin."""
+    small = wrap(caption, wide, size_pt=SMALL_PT)
+    heading = wrap(title, wide, size_pt=TITLE_PT)
+    top = MARGIN_IN + max(TITLE_IN, lines_height_in(len(heading), size_pt=TITLE_PT) + 0.1)
+    below = top + high
+    height = below + lines_height_in(len(small), size_pt=SMALL_PT) + MARGIN_IN
+    figure = new_figure(2 * MARGIN_IN + wide, height)
+    add_text_in(figure, MARGIN_IN, MARGIN_IN, "\n".join(heading), fontsize=TITLE_PT, weight="bold")
+    add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=SMALL_PT, color=SOFT_INK)
+    return figure, top

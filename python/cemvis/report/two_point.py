@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MARGIN_IN, TITLE_IN, LEFT_IN, BELOW_IN = 0.22, 0.34, 0.62, 0.62
+LEFT_IN, BELOW_IN = 0.62, 0.62
 WIDE_IN, MAP_IN, PANEL_IN, GAP_IN, BAR_IN, BAR_SIDE_IN = 5.4, 3.7, 1.75, 0.22, 0.12, 0.75
 ROW_IN = 0.26
 DECADES = 6
@@ -93,8 +93,8 @@ def map_figure(
 
     wide = LEFT_IN + WIDE_IN + GAP_IN + BAR_IN + BAR_SIDE_IN
     high_marks = ROW_IN * len(marks)
-    figure, top = _page(wide, high_marks + MAP_IN + BELOW_IN, title, caption)
-    axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN, top + high_marks, WIDE_IN, MAP_IN)
+    figure, top = style.captioned_page(wide, high_marks + MAP_IN + BELOW_IN, title, caption)
+    axes = style.add_axes_in(figure, style.MARGIN_IN + LEFT_IN, top + high_marks, WIDE_IN, MAP_IN)
     shown = probabilities[1:].T
     highest = float(np.nanmax(shown, initial=0)) or 1.0
     positive = shown[shown > 0]
@@ -111,7 +111,7 @@ def map_figure(
         "Difference \N{GREEK CAPITAL LETTER DELTA}n", fontsize=style.TEXT_PT, color=style.INK, parse_math=False
     )
     _mark(axes, axis, marks, colour="white", labels=True)
-    bar = style.add_axes_in(figure, MARGIN_IN + LEFT_IN + WIDE_IN + GAP_IN, top + high_marks, BAR_IN, MAP_IN)
+    bar = style.add_axes_in(figure, style.MARGIN_IN + LEFT_IN + WIDE_IN + GAP_IN, top + high_marks, BAR_IN, MAP_IN)
     figure.colorbar(drawn, cax=bar)
     bar.tick_params(labelsize=style.SMALL_PT, colors=style.SOFT_INK, length=2.5, width=0.6)
     bar.set_ylabel(
@@ -123,10 +123,12 @@ def map_figure(
 def curves_figure(panels: Sequence[Panel], axis: Axis, *, marks: Sequence[Mark], title: str, caption: str) -> Figure:
     """Return panels of curves with their bands below each other, over one axis of distances."""
     high = len(panels) * (PANEL_IN + GAP_IN) - GAP_IN + BELOW_IN + ROW_IN * len(marks)
-    figure, top = _page(LEFT_IN + WIDE_IN, high, title, caption)
+    figure, top = style.captioned_page(LEFT_IN + WIDE_IN, high, title, caption)
     top += ROW_IN * len(marks)
     for number, panel in enumerate(panels):
-        axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN, top + number * (PANEL_IN + GAP_IN), WIDE_IN, PANEL_IN)
+        axes = style.add_axes_in(
+            figure, style.MARGIN_IN + LEFT_IN, top + number * (PANEL_IN + GAP_IN), WIDE_IN, PANEL_IN
+        )
         _draw_panel(axes, panel, axis)
         _mark(axes, axis, marks, colour=style.SOFT_INK, labels=number == 0)
         if number < len(panels) - 1:
@@ -147,8 +149,10 @@ def directions_figure(same: Floats, axis: Axis, *, title: str, caption: str) -> 
     axis, title, caption
         As for `map_figure`.
     """
-    figure, top = _page(LEFT_IN + MAP_IN + GAP_IN + BAR_IN + BAR_SIDE_IN, MAP_IN + BELOW_IN, title, caption)
-    axes = style.add_axes_in(figure, MARGIN_IN + LEFT_IN, top, MAP_IN, MAP_IN)
+    figure, top = style.captioned_page(
+        LEFT_IN + MAP_IN + GAP_IN + BAR_IN + BAR_SIDE_IN, MAP_IN + BELOW_IN, title, caption
+    )
+    axes = style.add_axes_in(figure, style.MARGIN_IN + LEFT_IN, top, MAP_IN, MAP_IN)
     reach = same.shape[0] // 2
     shown = same.copy()
     shown[reach, reach] = np.nan
@@ -165,26 +169,13 @@ def directions_figure(same: Floats, axis: Axis, *, title: str, caption: str) -> 
     )
     axes.set_xlabel(f"To the right ({axis.unit})", fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
     axes.set_ylabel(f"Down ({axis.unit})", fontsize=style.TEXT_PT, color=style.INK, parse_math=False)
-    bar = style.add_axes_in(figure, MARGIN_IN + LEFT_IN + MAP_IN + GAP_IN, top, BAR_IN, MAP_IN)
+    bar = style.add_axes_in(figure, style.MARGIN_IN + LEFT_IN + MAP_IN + GAP_IN, top, BAR_IN, MAP_IN)
     figure.colorbar(drawn, cax=bar, extend="max")
     bar.tick_params(labelsize=style.SMALL_PT, colors=style.SOFT_INK, length=2.5, width=0.6)
     bar.set_ylabel(
         "P(\N{GREEK CAPITAL LETTER DELTA}n = 0 | h)", fontsize=style.TEXT_PT, color=style.INK, parse_math=False
     )
     return figure
-
-
-def _page(wide: float, high: float, title: str, caption: str) -> tuple[Figure, float]:
-    """Return a figure with title and caption around `high` inches, and where these begin."""
-    small = style.wrap(caption, wide, size_pt=style.SMALL_PT)
-    heading = style.wrap(title, wide, size_pt=style.TITLE_PT)
-    top = MARGIN_IN + max(TITLE_IN, style.lines_height_in(len(heading), size_pt=style.TITLE_PT) + 0.1)
-    below = top + high
-    height = below + style.lines_height_in(len(small), size_pt=style.SMALL_PT) + MARGIN_IN
-    figure = style.new_figure(2 * MARGIN_IN + wide, height)
-    style.add_text_in(figure, MARGIN_IN, MARGIN_IN, "\n".join(heading), fontsize=style.TITLE_PT, weight="bold")
-    style.add_text_in(figure, MARGIN_IN, below, "\n".join(small), fontsize=style.SMALL_PT, color=style.SOFT_INK)
-    return figure, top
 
 
 def _draw_panel(axes: Axes, panel: Panel, axis: Axis) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import write_text, written_whole
+from cemvis._files import write_json, write_table
 from cemvis.analysis.porosity.baseline import DEALS
 from cemvis.analysis.porosity.pores import BAND_EDGES
 from cemvis.report.baseline import Accuracy, ClassPoints, baseline_figure
-from cemvis.report.style import save_pdf, save_png
+from cemvis.report.style import save_png_and_pdf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +45,11 @@ def write_results(found: BaselineResult, output: Path, *, command: str) -> tuple
     tukey = pd.DataFrame([row for each in found.tests for row in each.rows()])
     tables = ((maps, MAPS), (identified, IDENTIFIED), (tukey, TUKEY), (bands_frame(found), BANDS))
     for table, name in tables:
-        with written_whole(output / name) as beside:
-            table.to_csv(beside, index=False, float_format="%.8g", lineterminator="\n")
+        write_table(output / name, table, digits=8)
     figure = _figure(found)
-    save_png(figure, output / PICTURE)
-    save_pdf(figure, output / PDF)
+    save_png_and_pdf(figure, (output / PICTURE).with_suffix(""))
     record = summary(found, command=command)
-    write_text(output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(output / SUMMARY, record)
     return tuple(output / name for name in OUTPUTS)
 
 

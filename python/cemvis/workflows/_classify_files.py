@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cemvis._files import written_whole
+from cemvis._files import write_table
 from cemvis.workflows._classify_result import FeaturesResult
 from cemvis.workflows._npm_maps import MapPlace, MapSet
 
@@ -40,8 +40,7 @@ def write_tables(output: Path, maps: MapSet, results: Sequence[FeaturesResult]) 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table, whole or not at all; numbers with ten digits."""
-    with written_whole(path) as beside:
-        table.to_csv(beside, index=False, lineterminator="\n", float_format="%.10g")
+    write_table(path, table, digits=10)
 
 
 def place_columns(place: MapPlace) -> dict[str, object]:

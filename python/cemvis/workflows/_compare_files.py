@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
-from cemvis._files import access_errors, json_record, write_text, written_whole
-from cemvis.report.style import save_pdf, save_png
+from cemvis._files import access_errors, json_record, write_json, write_table
+from cemvis.report.style import save_png_and_pdf
 from cemvis.workflows._compare_correlation import KINDS, Correlations
 from cemvis.workflows._compare_findings import findings, warnings_of
 from cemvis.workflows._compare_shared import Patterns
@@ -60,7 +59,7 @@ def write_correlations(found: Correlations, maps: MapSet, folder: Path, *, featu
         "tested_by": "permutation of specimens between classes, or of images where a class has few specimens",
         "files": names,
     }
-    _record(folder / CORRELATION, record)
+    write_json(folder / CORRELATION, record)
 
 
 def write_patterns(found: Patterns, maps: MapSet, folder: Path) -> None:
@@ -75,8 +74,7 @@ def write_patterns(found: Patterns, maps: MapSet, folder: Path) -> None:
     if found.found:
         caption = "Maps that were never trained on and were told rightly; relevance brought to a sum of 1 a map."
         frames = [each.to_frame().assign(**{"class": name}) for name, each in found.found.items()]
-        with written_whole(folder / "patterns.csv") as beside:
-            pd.concat(frames).to_csv(beside, index=False, float_format="%.8g", lineterminator="\n")
+        write_table(folder / "patterns.csv", pd.concat(frames), digits=8)
         names.append("patterns.csv")
         figure = patterns_figure(
             found.found, pixel_size_um=maps.pixel_size_um, title="Shared patterns of relevance", caption=caption
@@ -108,7 +106,7 @@ def write_patterns(found: Patterns, maps: MapSet, folder: Path) -> None:
         "warnings": [f"class {name} has no shared patterns: {why}" for name, why in found.left_out.items()],
         "files": names,
     }
-    _record(folder / SHARED, record)
+    write_json(folder / SHARED, record)
 
 
 def summary(output: Path, maps: MapSet, features: Sequence[str], *, command: str) -> dict[str, Any]:
@@ -145,7 +143,7 @@ def summary(output: Path, maps: MapSet, features: Sequence[str], *, command: str
 def write_summary(output: Path, record: Mapping[str, Any]) -> None:
     """Write the findings as a table, and the summary last."""
     _table(output / FINDINGS, record["findings"])
-    _record(output / SUMMARY, record)
+    write_json(output / SUMMARY, record)
 
 
 def _begin(folder: Path, summary_name: str) -> None:
@@ -161,16 +159,8 @@ def _begin(folder: Path, summary_name: str) -> None:
 def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import pandas as pd
 
-    with written_whole(path) as beside:
-        pd.DataFrame(rows).to_csv(beside, index=False, float_format="%.8g", lineterminator="\n")
-
-
-def _record(path: Path, record: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_table(path, pd.DataFrame(rows), digits=8)
 
 
 def _draw(figure: Figure, stem: Path) -> list[str]:
-    paths = [stem.with_name(f"{stem.name}.{end}") for end in ("png", "pdf")]
-    save_png(figure, paths[0])
-    save_pdf(figure, paths[1])
-    return [path.name for path in paths]
+    return [path.name for path in save_png_and_pdf(figure, stem)]

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cemvis._files import written_whole
+from cemvis._files import write_table
 from cemvis.analysis.indentation.deconvolution.populations import Deconvolution
 
 POPULATIONS, SUMMARY, SELECTION = "populations.csv", "populations.json", "selection.csv"
@@ -61,5 +61,4 @@ def write_tables(output: Path, found: dict[str, Deconvolution]) -> None:
         (pd.DataFrame(rows, columns=columns), CONVERGENCE),
         (pd.concat([each.resamplings_frame() for each in found.values()], ignore_index=True), RESAMPLINGS),
     ):
-        with written_whole(output / name) as beside:
-            table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
+        write_table(output / name, table, digits=6)

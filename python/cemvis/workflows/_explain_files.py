@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text, written_whole
+from cemvis._files import access_errors, finite_or_none, write_json, write_table
 from cemvis.analysis.relevance.faithfulness import verdicts_frame
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.report import relevance as drawing
-from cemvis.report.style import save_pdf, save_png
+from cemvis.report.style import save_png_and_pdf
 from cemvis.workflows._explain_figures import Figures
 
 if TYPE_CHECKING:
@@ -89,14 +88,13 @@ class Writer:
             self._tiff("mean", stem, mean.astype(np.float32), "Mean relevance", about, origin)
         for name, table in self._tables(found).items():
             path = self._output / f"{name}.csv"
-            with written_whole(path) as beside:
-                table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
+            write_table(path, table, digits=9)
             self._files.append(path)
         if self._config.figures:
             for name, figure in self._figures.totals(found, means).items():
                 self._draw(name, figure)
         record = self._summary(found, command)
-        write_text(self._output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json(self._output / SUMMARY, record)
         return replace(found, files=(self._output / SUMMARY, *self._files))
 
     def _tables(self, found: ExplainResult) -> dict[str, DataFrame]:
@@ -134,23 +132,23 @@ class Writer:
             "sides": {"split": "ISODATA of each image's levels", "low": subjects.sides[0], "high": subjects.sides[1]},
             "images": len(found.images),
             "explained": sum(each.explained for each in found.images),
-            "largest_conservation_error": _number(errors.max()),
-            "mean_absorbed_share": _number(absorbed.mean()),
+            "largest_conservation_error": finite_or_none(errors.max()),
+            "mean_absorbed_share": finite_or_none(absorbed.mean()),
             "characteristic_regions": {
                 "share": config.share,
-                "mean_area": _number(frame["region_area"][there].mean()),
+                "mean_area": finite_or_none(frame["region_area"][there].mean()),
             },
             "boundary": {
                 "threshold_per_px": None if config.boundary_quantile is not None else config.boundary_per_px,
                 "quantile": config.boundary_quantile,
                 "of": "the gradient's magnitude, each map's relevance adding up to 1",
-                "mean_area": _number(frame["boundary_area"][there].mean()),
+                "mean_area": finite_or_none(frame["boundary_area"][there].mean()),
             },
-            "centre_bias": {name: _number(each.share_inside_half) for name, each in found.centre.items()},
+            "centre_bias": {name: finite_or_none(each.share_inside_half) for name, each in found.centre.items()},
             "random_weights": {
                 "seed": config.seed,
-                "mean_rank_correlation": _number(frame["random_weights_correlation"].mean()),
-                "mean_share_of_regions": _number(frame["random_weights_overlap"].mean()),
+                "mean_rank_correlation": finite_or_none(frame["random_weights_correlation"].mean()),
+                "mean_share_of_regions": finite_or_none(frame["random_weights_overlap"].mean()),
             },
             "comparison": self._comparison(found),
             "notes": list(found.notes),
@@ -169,7 +167,10 @@ class Writer:
             "fractions": list(config.fractions),
             "rule": "area under insertion minus area under deletion, over the scores' distance from the baseline's",
             "methods": [
-                {name: _number(value) if isinstance(value, float) else value for name, value in vars(each).items()}
+                {
+                    name: finite_or_none(value) if isinstance(value, float) else value
+                    for name, value in vars(each).items()
+                }
                 | {"as_good_as_best": each.as_good}
                 for each in found.comparison.verdicts
             ],
@@ -182,10 +183,7 @@ class Writer:
         self._files.append(path)
 
     def _draw(self, name: str, figure: Any) -> None:
-        for end, save in (("png", save_png), ("pdf", save_pdf)):
-            path = self._output / "figures" / f"{name}.{end}"
-            save(figure, path)
-            self._files.append(path)
+        self._files += save_png_and_pdf(figure, self._output / "figures" / name)
 
     def _remove_earlier(self) -> None:
         summary = self._output / SUMMARY
@@ -223,8 +221,3 @@ def _curves(found: ExplainResult) -> DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def _number(value: Any) -> float | None:
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
-from cemvis._files import sha256_of
+from cemvis._files import finite_or_none, sha256_of
 
 if TYPE_CHECKING:
     from cemvis.workflows._homogenise_populations import Populations
@@ -45,7 +44,7 @@ def rows_of(result: HomogeniseResult) -> list[dict[str, Any]]:
     nothing = (None, None)
     for each in result.estimates:
         ends = (*(each.interval_gpa or nothing), *(each.outer_gpa or nothing))
-        values = (each.modulus_gpa, *ends, _number(each.poisson), None, each.bulk_gpa, each.shear_gpa)
+        values = (each.modulus_gpa, *ends, finite_or_none(each.poisson), None, each.bulk_gpa, each.shear_gpa)
         rows.append(dict(zip(_COLUMNS, ("phases", SPACE, each.method, *values), strict=True)))
     if result.field is None:
         return rows
@@ -55,7 +54,7 @@ def rows_of(result: HomogeniseResult) -> list[dict[str, Any]]:
         ends = (*nothing, *nothing)
         if interval is not None:
             ends = (*(interval.independent_gpa or nothing), *interval.correlated_gpa)
-        numbers = (modulus, *ends, _number(ratio), plane, float(solid.bulk_gpa), float(solid.shear_gpa))
+        numbers = (modulus, *ends, finite_or_none(ratio), plane, float(solid.bulk_gpa), float(solid.shear_gpa))
         rows.append(dict(zip(_COLUMNS, ("map", PLANE, name, *numbers), strict=True)))
     return rows
 
@@ -150,7 +149,3 @@ def _map(config: HomogeniseConfig, result: HomogeniseResult) -> dict[str, Any] |
         "residual": stiffness.residual,
         "converged": stiffness.converged,
     }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

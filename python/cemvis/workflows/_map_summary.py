@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cemvis import __version__
+from cemvis._files import finite_or_none
 from cemvis.models.prediction import Flag
 from cemvis.workflows._map_network_plan import NetworkPlan, how_computed
 from cemvis.workflows._map_plan import CellGrid
@@ -138,9 +138,11 @@ def summary_of(
             each.name: {
                 "unit": each.unit,
                 "cells_used": statistics[each.name].cells_used,
-                "mean": _number(statistics[each.name].mean),
-                "sd": _number(statistics[each.name].sd),
-                "quantiles": {f"{share:g}": _number(at) for share, at in statistics[each.name].quantiles.items()},
+                "mean": finite_or_none(statistics[each.name].mean),
+                "sd": finite_or_none(statistics[each.name].sd),
+                "quantiles": {
+                    f"{share:g}": finite_or_none(at) for share, at in statistics[each.name].quantiles.items()
+                },
                 "interval_level": each.interval.level if each.interval.stretch is not None else None,
                 "interval_note": each.interval.note,
             }
@@ -148,11 +150,6 @@ def summary_of(
         },
         "files": list(files),
     }
-
-
-def _number(value: float) -> float | None:
-    """Return `value` as JSON knows it: without NaN."""
-    return value if math.isfinite(value) else None
 
 
 def caption_of(origin: Mapping[str, Any], model: Model) -> str:

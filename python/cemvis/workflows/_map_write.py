@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cemvis._files import write_text
+from cemvis._files import write_json
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.workflows import _map_files as names
 from cemvis.workflows._map_figures import write_histogram_figure, write_property_figure
@@ -76,7 +75,7 @@ def write_files(
         files=files,
         mosaic_path=job.mosaic_path,
     )
-    write_text(job.work.path / names.SUMMARY, json.dumps(text, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(job.work.path / names.SUMMARY, text)
     report("writing the files", len(writers) + 1, len(writers) + 1)
     return files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import write_text, written_whole
+from cemvis._files import write_json, write_table
 from cemvis.analysis.porosity.pores import BAND_EDGES, SIZE_EDGES_PX, band_shares, mean_porosity
 from cemvis.workflows._npm_inputs import NpmConfig
 from cemvis.workflows._npm_pass import CLINKER, MICF, MULF, Counted, MappedImage
@@ -159,10 +158,9 @@ def write_results(found: NpmResult, output: Path, *, command: str, curve: dict[s
     """Write tables and summary, and return their paths, the summary first."""
     paths = [output / name for name in (SUMMARY, TABLE, SIZES)]
     for table, path in ((found.to_frame(), paths[1]), (sizes_frame(found.images), paths[2])):
-        with written_whole(path) as beside:
-            table.to_csv(beside, index=False, float_format="%.8g", lineterminator="\n")
+        write_table(path, table, digits=8)
     record = _summary(found, command=command, curve=curve, output=output)
-    write_text(paths[0], json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(paths[0], record)
     return tuple(paths)
 
 

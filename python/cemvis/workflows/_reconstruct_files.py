@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import write_text, written_whole
+from cemvis._files import write_json, write_table, written_whole
 from cemvis.images.ome_tiff import Raster, write_ome_tiff
 from cemvis.report.figure_files import save_figure
 from cemvis.report.reconstruction import Curve, Shown, reconstruction_figure
@@ -48,10 +48,10 @@ def write_results(result: ReconstructResult, output: Path, *, command: str) -> R
     record = record_of(result, command=command, files=names)
     _write_image(result, image, record)
     _write_preview(result, preview)
-    _write_table(result.found.to_frame(), energy)
-    _write_table(_curves(result), curves)
+    write_table(energy, result.found.to_frame(), digits=9)
+    write_table(curves, _curves(result), digits=9)
     save_figure(_figure(result), figure.with_suffix(""))
-    write_text(summary, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(summary, record)
     return replace(result, files=(image, preview, energy, curves, figure, pdf, summary))
 
 
@@ -129,11 +129,6 @@ def _write_preview(result: ReconstructResult, path: Path) -> None:
     dpi = {} if size is None else {"dpi": (25_400 / size.um, 25_400 / size.um)}
     with written_whole(path) as beside:
         Image.fromarray(grey).save(beside, format="PNG", **dpi)
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    with written_whole(path) as beside:
-        table.to_csv(beside, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def _curves(result: ReconstructResult) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text, written_whole
+from cemvis._files import access_errors, write_json, written_whole
 from cemvis.analysis.correlation.lengths import SLOPE_RINGS, plateau_start
 from cemvis.workflows._two_point_figures import figures
 from cemvis.workflows._two_point_tables import exact_counts, tables
@@ -59,7 +58,7 @@ def write_results(found: TwoPointResult, output: Path, *, notes: Sequence[str], 
             save(figure, files[-1])
     files.insert(0, output / SUMMARY)
     record = summary(found, command=command, files=[file.name for file in files])
-    write_text(files[0], json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(files[0], record)
     return replace(found, files=tuple(files))
 
 

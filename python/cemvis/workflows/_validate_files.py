@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cemvis import __version__
-from cemvis._files import access_errors, write_text, written_whole
+from cemvis._files import access_errors, write_json, write_table
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings
 from cemvis.analysis.validation.result import TRUTH, PropertyValidation
-from cemvis.report.style import save_pdf, save_png
+from cemvis.report.style import save_png_and_pdf
 from cemvis.report.validation import (
     MOST_CELLS,
     MapPicture,
@@ -29,8 +28,7 @@ from cemvis.workflows._validate_sources import Mapped
 from cemvis.workflows._validate_truth import FIELDS, Truth
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+    pass
 
 DISTANCES, POPULATIONS, ERRORS, SUMMARY = "distances.csv", "populations.csv", "errors.csv", "validation.json"
 DISTRIBUTIONS_FIGURE, MIXTURES_FIGURE, MAPS_FIGURE, ERRORS_FIGURE = "distributions", "mixtures", "maps", "errors"
@@ -59,11 +57,13 @@ def write_all(
 
     judged = any(each.judged for each in found)
     names = [*(ERROR_OUTPUTS if judged else ()), *OUTPUTS]
-    _write_table(pd.concat([each.distances_frame() for each in found], ignore_index=True), output / DISTANCES)
-    _write_table(pd.concat([each.populations_frame() for each in found], ignore_index=True), output / POPULATIONS)
+    write_table(output / DISTANCES, pd.concat([each.distances_frame() for each in found], ignore_index=True), digits=6)
+    write_table(
+        output / POPULATIONS, pd.concat([each.populations_frame() for each in found], ignore_index=True), digits=6
+    )
     caption = caption_of(inputs, found[0], settings)
-    _save(distributions_figure(found, caption=caption), output / DISTRIBUTIONS_FIGURE)
-    _save(mixtures_figure(found, caption=caption), output / MIXTURES_FIGURE)
+    save_png_and_pdf(distributions_figure(found, caption=caption), output / DISTRIBUTIONS_FIGURE)
+    save_png_and_pdf(mixtures_figure(found, caption=caption), output / MIXTURES_FIGURE)
     pictures = {
         each.name: [
             *(picture_of(one, each.name) for one in mapped),
@@ -72,10 +72,12 @@ def write_all(
         for each in found
     }
     limits = {each.name: each.measured.sample.quantiles(0.01, 0.99) for each in found}
-    _save(maps_figure(grey_picture(mapped[0]), pictures, limits=limits, caption=caption), output / MAPS_FIGURE)
+    save_png_and_pdf(
+        maps_figure(grey_picture(mapped[0]), pictures, limits=limits, caption=caption), output / MAPS_FIGURE
+    )
     if judged:
-        _write_table(pd.concat([each.errors_frame() for each in found], ignore_index=True), output / ERRORS)
-        _save(errors_figure(found, caption=caption), output / ERRORS_FIGURE)
+        write_table(output / ERRORS, pd.concat([each.errors_frame() for each in found], ignore_index=True), digits=6)
+        save_png_and_pdf(errors_figure(found, caption=caption), output / ERRORS_FIGURE)
     record = {
         "format": "cemvis validate",
         "format_version": 1,
@@ -90,7 +92,7 @@ def write_all(
         "properties": {each.name: each.to_json() for each in found},
         "files": names,
     }
-    write_text(output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(output / SUMMARY, record)
     return tuple(output / name for name in names)
 
 
@@ -145,13 +147,3 @@ def _thinned(raster: Any, label: str, *, step_um: float, first_um: float) -> Map
     every = max(1, -(-max(raster.shape) // MOST_CELLS))
     rows = [band[-first % every :: every, ::every] for first, band in bands(raster)]
     return MapPicture(label, np.concatenate(rows), step_um * every, first_um - step_um / 2)
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    with written_whole(path) as beside:
-        table.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
-
-
-def _save(figure: Figure, stem: Path) -> None:
-    save_png(figure, stem.with_name(f"{stem.name}.png"))
-    save_pdf(figure, stem.with_name(f"{stem.name}.pdf"))

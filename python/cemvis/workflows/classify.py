@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cemvis._files import access_errors, check_free, write_text
+from cemvis._files import access_errors, check_free, write_json
 from cemvis.errors import CemvisWarning, InputError, OutputExistsError
 from cemvis.models.class_splits import class_splits
 from cemvis.models.deep_features import Backbone, open_backbone
 from cemvis.models.map_classifier_file import load_any_model, save_class_model
 from cemvis.models.map_classifier_model import BACKBONE, NETWORK, ClassModel
 from cemvis.report.classification import Shown, classification_figure
-from cemvis.report.style import save_pdf, save_png
+from cemvis.report.style import save_png_and_pdf
 from cemvis.workflows._classify_config import ClassifyConfig
 from cemvis.workflows._classify_design import confounding
 from cemvis.workflows._classify_files import HISTORY, PDF, PICTURE, SUMMARY, TABLES, model_name, write_tables
@@ -160,11 +159,10 @@ def _written(
     figure = classification_figure(
         shown, title=title(maps, job), caption=caption(maps, first, job), warnings=job.warnings
     )
-    save_png(figure, output / PICTURE)
-    save_pdf(figure, output / PDF)
+    save_png_and_pdf(figure, (output / PICTURE).with_suffix(""))
     written = [name for name in names if (output / name).exists() or name == SUMMARY]
     record = summary(output, maps, job, results, comparisons, written, seed=config.trainer.seed, command=command)
-    write_text(output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(output / SUMMARY, record)
     for features in config.features:
         for fold in range(config.folds):
             _checkpoint(output, features, fold).unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cemvis import __version__
-from cemvis._files import access_errors, check_free, sha256_of, write_text
+from cemvis._files import access_errors, check_free, sha256_of, write_json
 from cemvis.analysis.indentation.deconvolution.assignment import CERTAIN
 from cemvis.analysis.indentation.deconvolution.deconvolve import Settings, deconvolve, deconvolve_jointly
 from cemvis.analysis.indentation.deconvolution.grouped import Grouped, grouped_values
@@ -150,7 +149,7 @@ def deconvolve_files(
         "population_map": mapped,
         "files": names,
     }
-    write_text(output / SUMMARY, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_json(output / SUMMARY, record)
     return DeconvolveResult(found, hydrations, mapped, notes, tuple(output / name for name in names))
 
 

@@ -118,14 +118,10 @@ def _csh_and_metal(config: NpmConfig) -> tuple[PorosityCurve, dict[str, float], 
 
 
 def _drawn(image: MappedImage, output: Path) -> MappedImage:
-    from cemvis.report.style import save_pdf, save_png
+    from cemvis.report.style import save_png_and_pdf
     from cemvis.workflows._npm_figures import figure_of
 
     stem = output / FIGURES / image.source.name
     with access_errors(stem.parent):
         stem.parent.mkdir(parents=True, exist_ok=True)
-    figure = figure_of(image)
-    paths = [stem.with_name(f"{stem.name}.{end}") for end in ("png", "pdf")]
-    save_png(figure, paths[0])
-    save_pdf(figure, paths[1])
-    return replace(image, files=(*image.files, *paths))
+    return replace(image, files=(*image.files, *save_png_and_pdf(figure_of(image), stem)))
